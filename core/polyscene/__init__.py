@@ -1,0 +1,1 @@
+"""Polyscene: one pretrained backbone, many recommendation scenarios."""

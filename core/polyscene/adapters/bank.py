@@ -1,0 +1,93 @@
+"""The adapter bank contract: one adaptation function per scenario, applied to a mixed batch at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Below this many rows per segment one batched product over gathered weights is faster than a product per segment.
+_ROWS_PER_SEGMENT = 64
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Which scenario's adapter each of N rows goes through.
+
+    Either ``index_N`` (int64 scenario index per row), with ``segments`` where rows of a scenario are neighbours
+    (``(scenario, start, stop)`` known on the host, so that no copy of the weights per row is made), or soft
+    ``weights_NK`` of a router, which mix the scenarios' functions.
+    """
+
+    index_N: Tensor | None = None
+    weights_NK: Tensor | None = None
+    segments: tuple[tuple[int, int, int], ...] | None = None
+
+    @classmethod
+    def of_segments(cls, counts: list[tuple[int, int]], device: torch.device | str) -> Routing:
+        """Routing of rows that lie scenario by scenario: ``counts`` is ``[(scenario, number of rows), ...]``."""
+        segments, start = [], 0
+        for scenario, count in counts:
+            segments.append((scenario, start, start + count))
+            start += count
+        index = torch.cat([torch.full((count,), scenario, device=device) for scenario, count in counts])
+        return cls(index_N=index, segments=tuple(segments))
+
+
+class AdapterBank(nn.Module, ABC):
+    """Adaptation functions ``M_k`` of all scenarios: ``forward(h_Nd, routing) -> [N, d]``.
+
+    A kind keeps its own parameters of all scenarios stacked, ``[K, ...]``, starts as the shared function
+    (identity), and gives a row the same output whatever else is in the batch.
+
+    Args:
+        config: the adapter's options.
+        d_model: width d.
+        n_scenarios: number of scenarios K.
+    """
+
+    def __init__(self, config: Any, d_model: int, n_scenarios: int) -> None:
+        super().__init__()
+        self.config, self.d_model, self.n_scenarios = config, d_model, n_scenarios
+
+    @abstractmethod
+    def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
+        """Adapted vectors ``[N, d]``."""
+
+    @abstractmethod
+    def scenario_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters whose first dimension is the scenario, by name."""
+
+    def grow(self, count: int = 1) -> None:
+        """Add scenarios, each starting as the shared function; outputs of the others stay bit-equal."""
+        fresh = type(self)(self.config, self.d_model, count)
+        for name, parameter in fresh.scenario_parameters().items():
+            old = self.get_parameter(name)
+            module_name, _, leaf = name.rpartition(".")
+            grown = nn.Parameter(torch.cat([old.detach(), parameter.detach().to(old)]), old.requires_grad)
+            setattr(self.get_submodule(module_name), leaf, grown)
+        self.n_scenarios += count
+
+    def parameters_per_scenario(self) -> int:
+        """Number of parameters that one scenario owns."""
+        return sum(parameter[0].numel() for parameter in self.scenario_parameters().values())
+
+
+def routed(parameter_K: Tensor, routing: Routing) -> Tensor:
+    """The rows' own slices ``[N, ...]`` of a stacked parameter ``[K, ...]`` (small parameters: vectors)."""
+    if routing.weights_NK is not None:
+        return torch.tensordot(routing.weights_NK, parameter_K, dims=1)
+    assert routing.index_N is not None
+    return parameter_K[routing.index_N]
+
+
+def routed_linear(h_Ni: Tensor, weight_Kio: Tensor, routing: Routing) -> Tensor:
+    """``h_n @ W_{k(n)}`` for each row: ``[N, o]``, by segments where rows of a scenario are neighbours."""
+    if routing.weights_NK is not None:
+        return torch.einsum("nk,ni,kio->no", routing.weights_NK, h_Ni, weight_Kio)
+    if routing.segments is not None and len(h_Ni) >= _ROWS_PER_SEGMENT * len(routing.segments):
+        return torch.cat([h_Ni[start:stop] @ weight_Kio[k] for k, start, stop in routing.segments])
+    return torch.bmm(h_Ni.unsqueeze(1), routed(weight_Kio, routing)).squeeze(1)

@@ -1,0 +1,89 @@
+"""A scenario: what a plugin declares about one recommendation setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from polyscene.data.columns import Column, Id, Text
+
+if TYPE_CHECKING:
+    from polyscene.data.access import DataAccess
+    from polyscene.data.tables import Tables
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One thing that a scenario learns.
+
+    Args:
+        name: the task component, such as ``ranking`` or ``rating``.
+        weight: its share in the scenario's loss.
+        options: options of the task component, checked against its config class.
+    """
+
+    name: str
+    weight: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to ask for a ranking, evaluated and reported on its own.
+
+    Args:
+        name: the name in reports.
+        mask_history: whether items of the user's history are left out of the ranking and of the targets
+            (what is new to the user), or stay in both (repeat consumption).
+    """
+
+    name: str = "all"
+    mask_history: bool = True
+
+
+@dataclass
+class ScenarioConfig:
+    """Options that every scenario has; a plugin may subclass it and add its own.
+
+    Args:
+        dataset: name of the data set that the scenario loads, empty if it needs none.
+        split: the split component and its options, for example ``{name: leave_one_out}``.
+        max_history: longest history (in rows) that the sequence model sees.
+        share: relative share of the training rows (before temperature).
+    """
+
+    dataset: str = ""
+    split: dict[str, Any] = field(default_factory=lambda: {"name": "leave_one_out"})
+    max_history: int = 50
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One recommendation setting with its own data, features, adaptation and task.
+
+    Args:
+        name: the name in configs and reports, a lower-case identifier.
+        load: ``load(config, data) -> Tables``; ``config`` is an instance of ``config`` below and ``data`` a
+            :class:`polyscene.DataAccess` that fetches data sets and knows the cache.
+        item_columns, user_columns: the columns that describe items and users.
+        event_columns: columns of interactions that describe a step of the history (price, rating, time).
+        tasks: what is learned; the first task ranks and is reported.
+        views: the rankings that are evaluated.
+        user_space, item_space: scenarios that name the same space share those ids and their vectors.
+        config: dataclass of the scenario's options.
+        title: one line for people.
+    """
+
+    name: str
+    load: Callable[[Any, DataAccess], Tables]
+    item_columns: tuple[Column, ...] = (Text(), Id())
+    user_columns: tuple[Column, ...] = ()
+    event_columns: tuple[Column, ...] = ()
+    tasks: tuple[TaskSpec, ...] = (TaskSpec("ranking"),)
+    views: tuple[View, ...] = (View(),)
+    user_space: str = ""
+    item_space: str = ""
+    config: type = ScenarioConfig
+    title: str = ""

@@ -1,0 +1,106 @@
+"""The encoder contract: one column of one table becomes vectors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor, nn
+
+from polyscene.data.columns import Column
+
+
+class SharedModules(nn.Module):
+    """Modules that several encoders use, such as the text projection or the vectors of an id space.
+
+    They are registered here once, so that each parameter has one name in the checkpoint.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.modules_by_key = nn.ModuleDict()
+
+    def get(self, key: str, create: Callable[[], nn.Module]) -> nn.Module:
+        """The module under ``key`` (letters, digits, ``_`` and ``-``), created on first use."""
+        if key not in self.modules_by_key:
+            self.modules_by_key[key] = create()
+        return self.modules_by_key[key]
+
+
+@dataclass
+class FitContext:
+    """What an encoder may know when it is fitted and bound. Nothing here comes from rows outside training.
+
+    Args:
+        d_model: width of the model; encoders choose their own ``out_dim`` (usually ``d_model``).
+        train_rows: bool per row of the encoder's table: does the entity occur in a training interaction?
+        shared: modules shared between encoders.
+        embed_texts: ``embed_texts(texts) -> [n, h]`` float tensor through the activation store (deduplicated,
+            cached, in the order given); ``embedding_dim`` is ``h``.
+        spaces: for each id space, the ids in their order (``spaces["lastfm_user"]`` is an array of str).
+        train_interactions: the training interactions as a frame (``user_id``, ``item_id`` categorical, ...).
+        tables: the scenario's tables, for encoders that need more than their column (graph, tags).
+        owner: ``scenario/table`` for error messages, for example ``music/items``.
+        seed: the run's seed; encoders that draw numbers at fit time use it.
+    """
+
+    d_model: int
+    train_rows: np.ndarray
+    shared: SharedModules
+    embed_texts: Callable[[Sequence[str]], Tensor]
+    embedding_dim: int
+    spaces: Mapping[str, np.ndarray] = field(default_factory=dict)
+    train_interactions: pd.DataFrame | None = None
+    tables: Any = None
+    owner: str = ""
+    seed: int = 0
+
+
+class Encoder(nn.Module, ABC):
+    """Turns one declared column into vectors.
+
+    Life cycle: ``__init__(config, column)`` (cheap) -> :meth:`fit` once on train rows (vocabulary, statistics,
+    parameters) *or* :meth:`load_fitted` from a checkpoint -> :meth:`bind` to put the rows of a table on the
+    device -> :meth:`forward` with row indices. ``bind`` may be called again with more rows (new items at
+    serving): rows unknown to the vocabulary must still give a sensible vector.
+
+    Attributes:
+        out_dim: width of the output, set by ``fit`` or ``load_fitted``.
+        is_identity: True for vectors that stand for the entity itself (id embeddings): content dropout
+            replaces those by the unknown vector during training.
+    """
+
+    out_dim: int
+    is_identity: bool = False
+
+    def __init__(self, config: Any, column: Column) -> None:
+        super().__init__()
+        self.config, self.column = config, column
+
+    @abstractmethod
+    def fit(self, values: pd.Series, context: FitContext) -> None:
+        """Learn from the rows marked in ``context.train_rows`` and create the parameters."""
+
+    @abstractmethod
+    def fitted(self) -> dict[str, Any]:
+        """What ``fit`` learned besides parameters, as JSON-serialisable values."""
+
+    @abstractmethod
+    def load_fitted(self, fitted: Mapping[str, Any], context: FitContext) -> None:
+        """Restore what :meth:`fitted` returned and create parameters of the right shapes."""
+
+    @abstractmethod
+    def bind(self, values: pd.Series, context: FitContext) -> None:
+        """Register all rows of a table as non-persistent buffers (indices, numbers, cached embeddings)."""
+
+    @abstractmethod
+    def forward(self, row: Tensor) -> Tensor:
+        """Vectors ``[..., out_dim]`` of table rows ``row`` (int64 ``[...]``)."""
+
+    def unknown(self) -> Tensor:
+        """The vector ``[out_dim]`` of an entity about which this column says nothing."""
+        raise NotImplementedError(f"encoder '{type(self).__name__}' has is_identity set and no unknown vector")

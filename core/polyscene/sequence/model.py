@@ -1,0 +1,35 @@
+"""The sequence contract: a user's history becomes the user's state, after every step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class SequenceModel(nn.Module, ABC):
+    """Reads a history and gives the state before each step and after the last: causal by contract.
+
+    Histories are padded at the end; states beyond a row's length are never read, so no mask is needed.
+
+    Args:
+        config: the sequence model's options.
+        d_model: width of the vectors.
+        max_length: longest history T.
+    """
+
+    def __init__(self, config: Any, d_model: int, max_length: int) -> None:
+        super().__init__()
+        self.config, self.d_model, self.max_length = config, d_model, max_length
+
+    @abstractmethod
+    def forward(self, x_BTd: Tensor, start_Bd: Tensor, ordered_B: Tensor) -> Tensor:
+        """States ``h_B(T+1)d``: ``h[:, t]`` depends on ``start`` and on ``x[:, :t]`` only.
+
+        Args:
+            x_BTd: vectors of the history, oldest first.
+            start_Bd: the user's own vector, what is known before any step (0 where nothing is).
+            ordered_B: bool, whether positions mean anything for the row; where False the model must not
+                use them (the result for the last state is then a function of the set of steps).
+        """
