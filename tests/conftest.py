@@ -1,0 +1,45 @@
+"""What every test shares: no network for model files, at most two threads, a cache of its own, the shared data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+MAX_THREADS = 2
+
+# Read by torch and the tokenizers when they are first imported, so they must be set before any test module is.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    _asked = os.environ.get(_variable, "")
+    os.environ[_variable] = str(min(int(_asked), MAX_THREADS) if _asked.isdigit() else MAX_THREADS)
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the source tree."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real data beside the repository; tests that need it are skipped, loudly, without it."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"NO REAL DATA: this test needs the shared data folder {os.path.relpath(folder, REPOSITORY)}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of this test session, filled once and shared by all tests (never the user's own cache)."""
+    return tmp_path_factory.mktemp("polyscene-cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(cache_dir: Path) -> None:
+    os.environ["POLYSCENE_CACHE"] = str(cache_dir)
