@@ -35,10 +35,13 @@ def polyscene_components() -> Iterable[Component]:  # type: ignore[empty-body]
 
 
 @hookspec
-def polyscene_enrich(scenario: str, tables: Any, loaded: dict[str, Any]) -> Enrichment | None:  # type: ignore[empty-body]
+def polyscene_enrich(  # type: ignore[empty-body]
+    scenario: str, tables: Any, loaded: dict[str, Any], splits: dict[str, Any]
+) -> Enrichment | None:
     """Extra columns for the items or users of another plugin's scenario (called once per scenario and run).
 
-    ``loaded`` holds the tables of all scenarios of the run by name. Return ``None`` to add nothing.
+    ``loaded`` holds the tables of all scenarios of the run by name and ``splits`` their splits, so that what is
+    added comes from train rows only. Return ``None`` to add nothing.
     """
 
 
