@@ -1,0 +1,124 @@
+"""Mixed-scenario batches: which windows of which scenarios a training step sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.data.windows import Windows, take_windows, windows_of_rows
+
+# Large odd constants (splitmix64) spread neighboring seeds and steps over the generator's state space.
+_SEED_FACTOR, _STEP_FACTOR = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+
+
+def step_generator(seed: int, step: int, device: torch.device | str) -> torch.Generator:
+    """A random generator that depends on the run's seed and the step only, so that a resumed run draws the same."""
+    generator = torch.Generator(device=device)
+    generator.manual_seed((seed * _SEED_FACTOR + step * _STEP_FACTOR) % (1 << 63))
+    return generator
+
+
+class WindowSampler:
+    """Draws training windows of one scenario so that every training row is equally likely to be a target.
+
+    A user with more than T rows is cut into windows of T at a random offset; others are taken whole. Where order
+    means nothing, rows are shuffled within the window. Scenarios without history (triples) are drawn row by row.
+
+    Args:
+        events: the scenario's events, on the device of training.
+        length: window width T; 1 for scenarios without history.
+    """
+
+    def __init__(self, events: Events, length: int) -> None:
+        self.events, self.length = events, length
+        start_U = events.start_UP[:, Phase.TRAIN]
+        self.stop_U = events.start_UP[:, Phase.TRAIN + 1]
+        self.start_U = start_U
+        count_U = self.stop_U - start_U
+        # One more window than fits, because a random offset cuts the first one short.
+        pieces_U = torch.where(count_U > length, (count_U + length - 1) // length + 1, (count_U > 0).long())
+        if length == 1:
+            pieces_U = count_U
+        self.last_piece_U = pieces_U.cumsum(0)
+        self.n_rows = int(count_U.sum())
+        self.n_pieces = int(self.last_piece_U[-1]) if len(pieces_U) else 0
+
+    def draw(self, count: int, generator: torch.Generator) -> Windows:
+        """``count`` windows, by index lookups on the device."""
+        device = self.start_U.device
+        piece_B = torch.randint(self.n_pieces, (count,), generator=generator, device=device)
+        user_B = torch.searchsorted(self.last_piece_U, piece_B, right=True)
+        first_piece_B = torch.where(user_B > 0, self.last_piece_U[(user_B - 1).clamp(min=0)], 0)
+        start_B, stop_B = self.start_U[user_B], self.stop_U[user_B]
+        within_B = (piece_B - first_piece_B) * self.length
+        if self.length > 1:
+            offset_B = torch.randint(self.length, (count,), generator=generator, device=device)
+            within_B = torch.where(stop_B - start_B > self.length, within_B - offset_B, 0)
+        first_B = torch.maximum(start_B + within_B, start_B)
+        last_B = torch.minimum(start_B + within_B + self.length, stop_B)
+        windows = take_windows(self.events, user_B, first_B, last_B, self.length)
+        return windows if self.events.ordered or self.length == 1 else _shuffled(self.events, windows, generator)
+
+
+def _shuffled(events: Events, windows: Windows, generator: torch.Generator) -> Windows:
+    key_BT = torch.rand(windows.row_BT.shape, generator=generator, device=windows.row_BT.device)
+    order_BT = key_BT.masked_fill(~windows.valid_BT, 2.0).argsort(dim=1)
+    return windows_of_rows(events, windows.user_B, windows.row_BT.gather(1, order_BT), windows.valid_BT)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many rows of a step each scenario gets.
+
+    Args:
+        temperature: 1 draws scenarios in proportion to their training rows; larger evens them out.
+        rows: training rows (steps of histories) per step, over all scenarios.
+        max_scenarios: at most so many scenarios in one step, so that its cost does not grow with their number.
+    """
+
+    temperature: float
+    rows: int
+    max_scenarios: int
+
+
+class MixedSampler:
+    """Draws one mixed batch per step from all scenarios.
+
+    Args:
+        samplers: the scenarios' samplers by name.
+        weights: the scenarios' relative shares from their configs.
+        share: how rows are divided.
+        seed: the run's seed.
+    """
+
+    def __init__(
+        self, samplers: Mapping[str, WindowSampler], weights: Mapping[str, float], share: Share, seed: int
+    ) -> None:
+        self.samplers, self.share, self.seed = dict(samplers), share, seed
+        self.names = list(samplers)
+        mass = torch.tensor([samplers[name].n_rows * weights[name] for name in self.names], dtype=torch.float64)
+        self.mass_K = mass ** (1 / share.temperature)
+
+    def draw(self, step: int) -> dict[str, Windows]:
+        """The batch of a step: the same for the same seed and step."""
+        chosen = self._chosen(step)
+        total = float(self.mass_K[chosen].sum())
+        batch = {}
+        for k in chosen:
+            sampler = self.samplers[self.names[k]]
+            rows = self.share.rows * float(self.mass_K[k]) / total
+            count = max(1, round(rows / sampler.length))
+            generator = step_generator(self.seed * 1009 + k, step, sampler.start_U.device)
+            batch[self.names[k]] = sampler.draw(count, generator)
+        return batch
+
+    def _chosen(self, step: int) -> list[int]:
+        if len(self.names) <= self.share.max_scenarios:
+            return list(range(len(self.names)))
+        order: Tensor = torch.randperm(len(self.names), generator=step_generator(self.seed, step, "cpu"))
+        return sorted(order[: self.share.max_scenarios].tolist())

@@ -1,0 +1,98 @@
+"""Ranking losses: one positive against candidates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polyscene.data.windows import Windows
+from polyscene.registry.components import Component
+
+
+class RankingLoss(nn.Module, ABC):
+    """Compares the score of what happened with the scores of candidates.
+
+    Args:
+        config: the loss's options.
+    """
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        """Loss ``[B, T]``.
+
+        Args:
+            positive_BT: score of the step's item.
+            candidates_BTC: scores of candidates, corrected for how they were sampled; ``-inf`` where a
+                candidate does not count.
+            windows: the steps themselves, for weights that depend on value, time or columns.
+            includes_positive: True for the full catalogue, where the step's item is among the candidates.
+        """
+
+
+class SoftmaxLoss(RankingLoss):
+    """Cross-entropy of the step's item against the candidates: full softmax, or its sampled estimate.
+
+    With sampled candidates the scores come with ``-log(C q)`` added, so that ``exp`` of them sums to an
+    estimate of the partition function [Bengio and Senecal, 2008].
+    """
+
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        log_partition_BT = candidates_BTC.logsumexp(dim=-1)
+        if not includes_positive:
+            log_partition_BT = torch.logaddexp(log_partition_BT, positive_BT)
+        return log_partition_BT - positive_BT
+
+
+class BprLoss(RankingLoss):
+    """Bayesian personalized ranking: mean of ``softplus(candidate - positive)`` [Rendle et al., UAI 2009]."""
+
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        counts_BTC = torch.isfinite(candidates_BTC)
+        margin_BTC = torch.where(counts_BTC, candidates_BTC, positive_BT.unsqueeze(-1)) - positive_BT.unsqueeze(-1)
+        pair_BTC = functional.softplus(margin_BTC) * counts_BTC
+        return pair_BTC.sum(dim=-1) / counts_BTC.sum(dim=-1).clamp(min=1)
+
+
+@dataclass
+class WeightedSoftmaxConfig:
+    """Options of the count-weighted softmax.
+
+    Args:
+        alpha: how much a larger count weighs, c = 1 + alpha log(1 + n) [Hu et al., ICDM 2008].
+    """
+
+    alpha: float = 1.0
+
+
+class WeightedSoftmaxLoss(SoftmaxLoss):
+    """Softmax loss with confidence ``c = 1 + alpha log(1 + n)`` of the step's count n, mean 1 over the batch."""
+
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        loss_BT = super().forward(positive_BT, candidates_BTC, windows, includes_positive=includes_positive)
+        weight_BT = 1 + self.config.alpha * torch.log1p(windows.value_BT.clamp(min=0))
+        total = (weight_BT * windows.valid_BT).sum()
+        return loss_BT * weight_BT * windows.valid_BT.sum() / total.clamp(min=1e-6)
+
+
+COMPONENTS = [
+    Component("loss", "softmax", SoftmaxLoss),
+    Component("loss", "bpr", BprLoss),
+    Component("loss", "weighted_softmax", WeightedSoftmaxLoss, WeightedSoftmaxConfig),
+]
