@@ -1,0 +1,1 @@
+"""Plugins and components: discovery, isolation of broken plugins, and lookup by name."""

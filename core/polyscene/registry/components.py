@@ -54,6 +54,12 @@ class Registry:
             self.add(component)
 
     def add(self, component: Component) -> None:
+        """Register a component; errors as in :meth:`check`."""
+        self.check(component)
+        self._by_kind[component.kind][component.name] = component
+
+    def check(self, component: Component) -> None:
+        """Raise :class:`PluginError` where the kind is unknown or the name is taken; change nothing."""
         if component.kind not in self._by_kind:
             raise PluginError(
                 f"component '{component.name}' has the unknown kind '{component.kind}'",
@@ -67,7 +73,6 @@ class Registry:
                 where=component.provider,
                 fix="give the component another name",
             )
-        names[component.name] = component
 
     def get(self, kind: str, name: str, *, where: str = "") -> Component:
         names = self._by_kind[kind]

@@ -1,0 +1,26 @@
+"""The core's own components, gathered from the packages that hold them."""
+
+from __future__ import annotations
+
+import importlib
+
+from polyscene.registry.components import Component, Registry
+
+# Each of these exports a list called COMPONENTS. They import torch, so they are imported on first use only.
+PACKAGES = (
+    "polyscene.features",
+    "polyscene.sequence",
+    "polyscene.adapters",
+    "polyscene.tasks",
+    "polyscene.data.splits",
+    "polyscene.training",
+    "polyscene.evaluation.baselines",
+)
+
+
+def builtin_registry() -> Registry:
+    """A registry with every component of the core."""
+    components: list[Component] = []
+    for package in PACKAGES:
+        components += importlib.import_module(package).COMPONENTS
+    return Registry(components)

@@ -1,0 +1,107 @@
+"""Checks of what a plugin's hooks return, so that a mistake is named at its source."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from polyscene.data.scenario import Scenario
+from polyscene.errors import PluginError
+from polyscene.registry.components import Component, Registry
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def checked_scenarios(found: Any, owners: Mapping[str, str]) -> dict[str, Scenario]:
+    """Scenarios by name, from what ``polyscene_scenarios`` returned.
+
+    Args:
+        found: the hook's result.
+        owners: the distribution behind each scenario that is already known.
+
+    Raises:
+        PluginError: a wrong type, a malformed name, or a name that is taken.
+    """
+    named: dict[str, Scenario] = {}
+    for scenario in _several(found, "polyscene_scenarios"):
+        if not isinstance(scenario, Scenario):
+            raise PluginError(f"polyscene_scenarios returned {_shown(scenario)}; Scenario objects are expected")
+        _check_name("scenario", scenario.name)
+        _check_config("scenario", scenario.name, scenario.config)
+        taken = "itself" if scenario.name in named else owners.get(scenario.name)
+        if taken:
+            raise PluginError(f"scenario '{scenario.name}' is already brought by {taken}; give it another name")
+        named[scenario.name] = scenario
+    return named
+
+
+def checked_components(found: Any, plugin: str, registry: Registry) -> list[Component]:
+    """Components with their provider filled in, from what ``polyscene_components`` returned.
+
+    Raises:
+        PluginError: a wrong type, an unknown kind, a malformed name, or a name that is taken.
+    """
+    own = Registry()
+    for component in _several(found, "polyscene_components"):
+        if not isinstance(component, Component):
+            raise PluginError(f"polyscene_components returned {_shown(component)}; Component objects are expected")
+        _check_name(component.kind, component.name)
+        if component.config is not None:
+            _check_config(component.kind, component.name, component.config)
+        own.add(dataclasses.replace(component, provider=plugin))
+    components = list(own)
+    for component in components:
+        registry.check(component)
+    return components
+
+
+def checked_paths(found: Any) -> list[str]:
+    """Hydra search path entries that exist, from what ``polyscene_config_paths`` returned.
+
+    Raises:
+        PluginError: an entry is malformed or names a folder that is not there.
+    """
+    paths: list[str] = []
+    for path in _several(found, "polyscene_config_paths"):
+        scheme, _, rest = path.partition("://") if isinstance(path, str) else ("", "", "")
+        if scheme not in ("pkg", "file") or not rest:
+            raise PluginError(
+                f"polyscene_config_paths returned {_shown(path)}; expected 'pkg://package.conf' or 'file:///folder'"
+            )
+        if not _exists(scheme, rest):
+            raise PluginError(f"its config path '{path}' does not exist")
+        paths.append(path)
+    return paths
+
+
+def _exists(scheme: str, rest: str) -> bool:
+    if scheme == "file":
+        return Path(rest).is_dir()
+    try:
+        return importlib.resources.files(rest).is_dir()
+    except (ImportError, TypeError):
+        return False
+
+
+def _several(found: Any, hook: str) -> list[Any]:
+    if isinstance(found, str) or not hasattr(found, "__iter__"):
+        raise PluginError(f"{hook} returned {_shown(found)}; a list is expected")
+    return list(found)
+
+
+def _check_name(kind: str, name: Any) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(f"{kind} name {name!r} is not a lower-case identifier such as 'my_{kind}'")
+
+
+def _check_config(kind: str, name: str, config: Any) -> None:
+    if not (isinstance(config, type) and dataclasses.is_dataclass(config)):
+        raise PluginError(f"the config of {kind} '{name}' is {_shown(config)}; a dataclass is expected")
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"[:120]
