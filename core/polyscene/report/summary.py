@@ -1,0 +1,144 @@
+"""Result rows arranged for reading: one block per population and view, methods by metrics, and what follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+from typing import Any
+
+METHOD_TITLES = {
+    "joint": "joint model",
+    "single": "single-scenario model",
+    "item_knn": "item-kNN",
+    "user_knn": "user-kNN",
+    "ease": "EASE",
+    "als": "ALS",
+    "adamic_adar": "Adamic-Adar",
+    "content": "content only",
+}
+POPULATION_TITLES = {"warm": "warm items", "cold": "cold items", "cold_all": "cold items, ranked among all"}
+LOWER_IS_BETTER = {"log_loss", "logloss", "ece", "rmse", "mae", "mse", "gini", "mean_rank", "popularity_bias"}
+CLEAR = 2.0  # standard errors of a difference from which it is called clear
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure: the mean over seeds, with its spread.
+
+    ``spread`` is the standard deviation over seeds where there are several, otherwise the standard error over
+    users, or ``None`` where neither is known.
+    """
+
+    value: float
+    spread: float | None
+    users: int
+    seeds: tuple[int, ...]
+
+
+@dataclass
+class Block:
+    """All figures of one scenario, protocol, view and population."""
+
+    scenario: str
+    protocol: str
+    view: str
+    population: str
+    methods: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        population = POPULATION_TITLES.get(self.population, self.population.replace("_", " "))
+        return population if self.view == "all" else f"{population}, {self.view.replace('_', ' ')}"
+
+    def best(self, metric: str) -> set[str]:
+        """The methods with the best value of a metric; empty if there is nothing to compare."""
+        values = {
+            method: self.cells[method, metric].value for method in self.methods if (method, metric) in self.cells
+        }
+        if len(values) < 2:
+            return set()
+        top = (min if lower_is_better(metric) else max)(values.values())
+        return {method for method, value in values.items() if value == top}
+
+    def rival(self, metric: str) -> str:
+        """The best method other than the run's own (the first); empty if there is no other."""
+        others = [method for method in self.methods[1:] if (method, metric) in self.cells]
+        sign = -1 if lower_is_better(metric) else 1
+        return max(others, key=lambda method: sign * self.cells[method, metric].value, default="")
+
+
+def blocks(results: Iterable[Mapping[str, Any]]) -> list[Block]:
+    """Result rows as blocks, in the order in which scenarios, populations, methods and metrics first appear."""
+    found: dict[tuple[str, ...], Block] = {}
+    rows: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in results:
+        key = (row["scenario"], row["protocol"], row["view"], row["population"])
+        block = found.setdefault(key, Block(*key))
+        for names, name in ((block.methods, row["method"]), (block.metrics, row["metric"])):
+            if name not in names:
+                names.append(name)
+        rows.setdefault((*key, row["method"], row["metric"]), []).append(row)
+    for (*key, method, metric), same in rows.items():
+        found[tuple(key)].cells[method, metric] = _cell(same)
+    scenarios = list(dict.fromkeys(block.scenario for block in found.values()))
+    return sorted(found.values(), key=lambda block: scenarios.index(block.scenario))
+
+
+def method_title(method: str) -> str:
+    return METHOD_TITLES.get(method, method.replace("_", " "))
+
+
+def lower_is_better(metric: str) -> bool:
+    return metric.partition("@")[0] in LOWER_IS_BETTER
+
+
+def verdict(block: Block) -> str:
+    """How the run's own model (the first method) stands against the best other one, in one sentence.
+
+    Compared on the block's first metric. A difference is clear from two standard errors on, taking the two
+    errors as independent, which overstates the noise of methods measured on the same users.
+    """
+    metric = block.metrics[0]
+    own, rival = block.methods[0], block.rival(metric)
+    if not rival or (own, metric) not in block.cells:
+        return ""
+    sign = -1 if lower_is_better(metric) else 1
+    a, b = block.cells[own, metric], block.cells[rival, metric]
+    difference = sign * (a.value - b.value)
+    if a.spread is None or b.spread is None:
+        word = "above" if difference > 0 else "below" if difference < 0 else "equal to"
+    else:
+        noise = CLEAR * math.hypot(a.spread, b.spread)
+        word = (
+            "within noise of"
+            if abs(difference) <= noise
+            else "clearly above"
+            if difference > 0
+            else "clearly below"
+        )
+    if sign < 0:
+        word = word.replace("above", "better than").replace("below", "worse than")
+    figures = f"{metric} {a.value:.4f} against {b.value:.4f}"
+    return f"{method_title(own)} {word} the best other method, {method_title(rival)} ({figures})"
+
+
+def seed_statement(results: Iterable[Mapping[str, Any]]) -> str:
+    """What the spreads are, and the warning that one seed is one draw."""
+    seeds = sorted({row["seed"] for row in results})
+    if len(seeds) > 1:
+        listed = ", ".join(map(str, seeds))
+        return f"Means over {len(seeds)} seeds ({listed}); ± is the standard deviation over seeds."
+    return (
+        f"One seed ({seeds[0] if seeds else 'none'}): another seed gives other figures. "
+        "± is the standard error over users and does not cover that."
+    )
+
+
+def _cell(rows: list[Mapping[str, Any]]) -> Cell:
+    values = [row["value"] for row in rows]
+    spread = stdev(values) if len(values) > 1 else rows[0]["standard_error"]
+    return Cell(fmean(values), spread, rows[0]["users"], tuple(sorted(row["seed"] for row in rows)))

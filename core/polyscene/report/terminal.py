@@ -1,0 +1,76 @@
+"""Result tables in the terminal: one per scenario, methods by metrics, the best of each column marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from polyscene.report.schema import read_metrics
+from polyscene.report.summary import Block, blocks, method_title, seed_statement, verdict
+from polyscene.report.units import duration, figure, memory
+
+NAME_WIDTH, SECONDS_WIDTH, COLUMN_WIDTH = 24, 10, 11
+
+
+def render_terminal(run: Path, console: Console) -> None:
+    """Prints what a run found: a table per scenario, the seeds behind it, seconds and memory.
+
+    A narrow terminal shows fewer metrics per block; report.html has them all.
+
+    Raises:
+        CheckpointError: if ``run/metrics.json`` is missing or damaged.
+    """
+    metrics = read_metrics(run)
+    all_blocks = blocks(metrics["results"])
+    for scenario in dict.fromkeys(block.scenario for block in all_blocks):
+        own = [block for block in all_blocks if block.scenario == scenario]
+        seconds = metrics.get("method_seconds", {}).get(scenario, {})
+        console.print(_table(scenario, own, seconds, console.width))
+        for block in own:
+            if line := verdict(block):
+                console.print(Text(f"  {block.title}: {line}"), soft_wrap=True)
+        console.print()
+    for scenario, reason in metrics.get("skipped", {}).items():
+        console.print(Text(f"{scenario} was left out: {reason}", style="yellow"), soft_wrap=True)
+    if all_blocks:
+        console.print(Text(seed_statement(metrics["results"]) + " * is the best of a column."), soft_wrap=True)
+    console.print(Text(_cost(metrics)), soft_wrap=True)
+
+
+def _table(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float], width: int) -> Table:
+    room = max(1, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH // len(of_scenario))
+    table = Table(title=Text(scenario, style="bold"), title_justify="left", pad_edge=False)
+    table.add_column("method")
+    columns = [(block, metric) for block in of_scenario for metric in block.metrics[:room]]
+    for block, metric in columns:
+        table.add_column(Text(f"{block.title}\n{metric}"), justify="right")
+    if seconds:
+        table.add_column("\nseconds", justify="right")
+    for method in dict.fromkeys(method for block in of_scenario for method in block.methods):
+        cells = [_cell(block, method, metric) for block, metric in columns]
+        if seconds:
+            cells.append(Text(f"{seconds[method]:.1f}" if method in seconds else ""))
+        table.add_row(Text(method_title(method)), *cells)
+    return table
+
+
+def _cell(block: Block, method: str, metric: str) -> Text:
+    cell = block.cells.get((method, metric))
+    if cell is None:
+        return Text("-  ", style="dim")
+    best = method in block.best(metric)
+    return Text(
+        f"{figure(cell.value)} *" if best else f"{figure(cell.value)}  ", style="bold green" if best else ""
+    )
+
+
+def _cost(metrics: Mapping[str, Any]) -> str:
+    stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in metrics["seconds"].items())
+    texts = metrics.get("backbone_texts")
+    encoded = "" if texts is None else f" Texts through the backbone: {texts:,}."
+    return f"Time: {stages or 'not measured'}. Peak memory: {memory(metrics['memory_mb'])}.{encoded}"
