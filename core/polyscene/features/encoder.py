@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,11 @@ class SharedModules(nn.Module):
         return self.modules_by_key[key]
 
 
+def safe_key(name: str) -> str:
+    """``name`` with every character that a module key may not hold written as its code point; one to one."""
+    return re.sub(r"[^0-9A-Za-z_]", lambda match: f"-{ord(match[0]):x}-", name)
+
+
 @dataclass
 class FitContext:
     """What an encoder may know when it is fitted and bound. Nothing here comes from rows outside training.
@@ -46,6 +52,7 @@ class FitContext:
         tables: the scenario's tables, for encoders that need more than their column (graph, tags).
         owner: ``scenario/table`` for error messages, for example ``music/items``.
         seed: the run's seed; encoders that draw numbers at fit time use it.
+        user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).
     """
 
     d_model: int
@@ -58,20 +65,27 @@ class FitContext:
     tables: Any = None
     owner: str = ""
     seed: int = 0
+    user_of_row: np.ndarray | None = None
 
 
 class Encoder(nn.Module, ABC):
     """Turns one declared column into vectors.
 
     Life cycle: ``__init__(config, column)`` (cheap) -> :meth:`fit` once on train rows (vocabulary, statistics,
-    parameters) *or* :meth:`load_fitted` from a checkpoint -> :meth:`bind` to put the rows of a table on the
-    device -> :meth:`forward` with row indices. ``bind`` may be called again with more rows (new items at
-    serving): rows unknown to the vocabulary must still give a sensible vector.
+    parameters) *or* :meth:`load_fitted` from a checkpoint and then ``load_state_dict`` -> :meth:`bind` to put the
+    rows of a table on the device -> :meth:`forward` with row indices. ``bind`` may be called again with more rows
+    (new items at serving): rows unknown to the vocabulary must still give a sensible vector.
+
+    Large arrays learned by ``fit`` are persistent buffers (``load_fitted`` makes them in the right shape and the
+    checkpoint fills them); small things are values of :meth:`fitted`. Rows are non-persistent buffers.
 
     Attributes:
         out_dim: width of the output, set by ``fit`` or ``load_fitted``.
         is_identity: True for vectors that stand for the entity itself (id embeddings): content dropout
-            replaces those by the unknown vector during training.
+            replaces those by the unknown vector during training, and an entity that training never saw
+            must get the unknown vector.
+        shared: modules from ``context.shared`` that this encoder uses; being in a plain dict, their parameters
+            keep the one name that they have there.
     """
 
     out_dim: int
@@ -80,6 +94,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, config: Any, column: Column) -> None:
         super().__init__()
         self.config, self.column = config, column
+        self.shared: dict[str, nn.Module] = {}
 
     @abstractmethod
     def fit(self, values: pd.Series, context: FitContext) -> None:
@@ -100,6 +115,12 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, row: Tensor) -> Tensor:
         """Vectors ``[..., out_dim]`` of table rows ``row`` (int64 ``[...]``)."""
+
+    def register_rows(self, name: str, rows: Tensor) -> None:
+        """Set the non-persistent buffer ``name``, on the device of the encoder's parameters."""
+        modules = (self, *self.shared.values())
+        parameter = next((parameter for module in modules for parameter in module.parameters()), None)
+        self.register_buffer(name, rows if parameter is None else rows.to(parameter.device), persistent=False)
 
     def unknown(self) -> Tensor:
         """The vector ``[out_dim]`` of an entity about which this column says nothing."""

@@ -6,11 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
 class Fusion(nn.Module, ABC):
     """Combines named fields into one vector of width ``d_model``.
+
+    Fields arrive normalised, each on its own (:class:`~polyscene.features.entity.EntityEncoder`). A field of zeros
+    is one whose gate is closed: it must leave the result of the other fields as it would be without it.
 
     Args:
         config: the fusion's options.
@@ -25,3 +29,18 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, fields: Mapping[str, Tensor]) -> Tensor:
         """Combine ``{name: [..., dims[name]]}`` into ``[..., d_model]``."""
+
+
+def field_linears(dims: Mapping[str, int], d_model: int) -> nn.ModuleDict:
+    """One ``Linear(dim, d_model)`` without bias per field, together initialised as one map over all fields.
+
+    Their sum is the linear map of the concatenated fields, but a field's parameter keeps its name and shape when
+    other fields are added.
+    """
+    linears = nn.ModuleDict()
+    for name, dim in dims.items():
+        linear = nn.Linear(dim, d_model, bias=False)
+        with torch.no_grad():
+            linear.weight.mul_(len(dims) ** -0.5)
+        linears[name] = linear
+    return linears

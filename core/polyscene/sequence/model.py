@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -33,3 +34,8 @@ class SequenceModel(nn.Module, ABC):
             ordered_B: bool, whether positions mean anything for the row; where False the model must not
                 use them (the result for the last state is then a function of the set of steps).
         """
+
+
+def with_start(start_Bd: Tensor, x_BTd: Tensor) -> Tensor:
+    """``[B, T + 1, d]``: the start token, then the history."""
+    return torch.cat([start_Bd.unsqueeze(1), x_BTd], 1)

@@ -1,0 +1,27 @@
+"""Fusion by concatenation: fuse, normalise, reduce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from polyscene.features.fusion import Fusion, field_linears
+
+
+class ConcatFusion(Fusion):
+    """``Linear(concat(fields))`` of the normalised fields.
+
+    The linear map is kept as one matrix per field, which is the same function: a field keeps its parameter's name
+    when others are added, and a field of zeros (a closed gate) changes nothing.
+    """
+
+    def __init__(self, config: Any, dims: Mapping[str, int], d_model: int) -> None:
+        super().__init__(config, dims, d_model)
+        self.reduce = field_linears(dims, d_model)
+        self.bias_d = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, fields: Mapping[str, Tensor]) -> Tensor:
+        return self.bias_d + torch.stack([reduce(fields[name]) for name, reduce in self.reduce.items()]).sum(0)

@@ -1,0 +1,161 @@
+"""All declared columns of one table as one vector per row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from polyscene.data.columns import Column
+from polyscene.errors import CheckpointError, ConfigError, DataError, Problems, did_you_mean
+from polyscene.features.encoder import Encoder, FitContext, safe_key
+from polyscene.features.fusion import Fusion
+from polyscene.features.options import component_config
+from polyscene.registry.components import Component, Registry
+
+
+class EntityEncoder(nn.Module):
+    """Columns -> fields -> normalise each -> fuse: ``x [..., d_model]`` of table rows.
+
+    Life cycle as an encoder's: construct (cheap; all mistakes in the declaration are reported at once), then
+    :meth:`fit`, or :meth:`load_fitted` and ``load_state_dict``, then :meth:`bind`, then :meth:`forward`.
+
+    In training an identity field is replaced by its unknown vector with probability ``content_dropout``,
+    independently for each row of a call, so that content learns to carry entities that have no id vector yet
+    [DropoutNet, NeurIPS'17]. Without columns the result is zero.
+
+    Args:
+        columns: the declared columns; a column may be declared twice with different encoders.
+        registry: where encoders are looked up by name.
+        fusion: the fusion component and ``fusion_config`` its config.
+        id_column: the column with the entity's own id, read by ``Id()`` without a name.
+        gated: names of columns that come in through a closed gate, ``tanh(g)`` with ``g = 0``: the result is that
+            of the other columns until training opens it.
+        owner: ``scenario/table`` for messages.
+
+    Raises:
+        ConfigError: unknown encoders, wrong options, columns declared twice.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        registry: Registry,
+        fusion: Component,
+        fusion_config: Any = None,
+        id_column: str = "item_id",
+        content_dropout: float = 0.0,
+        gated: Collection[str] = (),
+        owner: str = "",
+    ) -> None:
+        super().__init__()
+        self.id_column, self.owner, self.content_dropout = id_column, owner, content_dropout
+        self._fusion, self._fusion_config = fusion, fusion_config
+        self.columns: dict[str, Column] = {}
+        self.encoders = nn.ModuleDict()
+        problems = Problems(owner or id_column)
+        for column in columns:
+            self._declare(column, registry, problems)
+        self.gated = {field for field, column in self.columns.items() if self._source(column) in gated}
+        for name in sorted(set(gated) - {self._source(column) for column in columns}):
+            problems.add(f"gated column '{name}' is not declared", fix="declare it")
+        problems.raise_if_any(ConfigError)
+
+    def fit(self, frame: pd.DataFrame, context: FitContext) -> None:
+        """Fit every encoder on the train rows of ``frame`` and create all parameters.
+
+        Raises:
+            DataError: declared columns are missing from the frame.
+        """
+        values = self._values(frame)
+        for field, encoder in self._fields():
+            encoder.fit(values[field], context)
+        self._create(context)
+
+    def fitted(self) -> dict[str, Any]:
+        """What the encoders learned besides parameters, JSON-serialisable, by field."""
+        return {field: encoder.fitted() for field, encoder in self._fields()}
+
+    def load_fitted(self, fitted: Mapping[str, Any], context: FitContext) -> None:
+        """Restore :meth:`fitted` and create parameters in the right shapes, to be filled by ``load_state_dict``.
+
+        Raises:
+            CheckpointError: the checkpoint has other columns than the scenario declares.
+        """
+        if set(fitted) != set(self.columns):
+            raise CheckpointError(
+                f"the checkpoint has the fields {sorted(fitted)}, the scenario declares {sorted(self.columns)}",
+                where=self.owner,
+                fix="use the plugins of the run, or train again",
+            )
+        for field, encoder in self._fields():
+            encoder.load_fitted(fitted[field], context)
+        self._create(context)
+
+    def bind(self, frame: pd.DataFrame, context: FitContext) -> None:
+        """Put the rows of ``frame`` on the device; row indices of :meth:`forward` are positions in it."""
+        values = self._values(frame)
+        for field, encoder in self._fields():
+            encoder.bind(values[field], context)
+
+    def forward(self, row: Tensor) -> Tensor:
+        """Vectors ``[..., d_model]`` of rows (int64 ``[...]``)."""
+        if not self.columns:
+            return torch.zeros(*row.shape, self.d_model, device=row.device)
+        dropped = None
+        if self.training and self.content_dropout > 0:
+            dropped = (torch.rand(row.shape, device=row.device) < self.content_dropout).unsqueeze(-1)
+        fields = {}
+        for field, encoder in self._fields():
+            x = encoder(row)
+            if dropped is not None and encoder.is_identity:
+                x = torch.where(dropped, encoder.unknown(), x)
+            x = self.norms[field](x)
+            fields[field] = x * self.gates[field].tanh() if field in self.gated else x
+        return self.fusion(fields)
+
+    def _declare(self, column: Column, registry: Registry, problems: Problems) -> None:
+        source, name = self._source(column), column.encoder_name
+        field = f"{safe_key(source)}-{safe_key(name)}"
+        if field in self.columns:
+            problems.add(f"column '{source}' is declared twice with encoder '{name}'", fix="leave one out")
+        elif name not in registry.names("encoder"):
+            problems.add(
+                f"column '{source}': there is no encoder called '{name}'",
+                fix=did_you_mean(name, registry.names("encoder")),
+            )
+        else:
+            component = registry.get("encoder", name)
+            before = len(problems.found)
+            config = component_config(component, column.options, problems)
+            problems.found[before:] = [f"column '{source}': {line}" for line in problems.found[before:]]
+            if len(problems.found) == before:
+                self.columns[field] = column
+                self.encoders[field] = component.build(config, column=column)
+
+    def _create(self, context: FitContext) -> None:
+        self.d_model = context.d_model
+        dims = {field: encoder.out_dim for field, encoder in self._fields()}
+        self.norms = nn.ModuleDict({field: nn.LayerNorm(dim) for field, dim in dims.items()})
+        self.gates = nn.ParameterDict({field: nn.Parameter(torch.zeros(())) for field in sorted(self.gated)})
+        if dims:
+            self.fusion: Fusion = self._fusion.build(self._fusion_config, dims=dims, d_model=context.d_model)
+
+    def _fields(self) -> list[tuple[str, Encoder]]:
+        return [(field, encoder) for field, encoder in self.encoders.items() if isinstance(encoder, Encoder)]
+
+    def _source(self, column: Column) -> str:
+        return column.name or self.id_column
+
+    def _values(self, frame: pd.DataFrame) -> dict[str, pd.Series]:
+        problems = Problems(self.owner or self.id_column)
+        for column in self.columns.values():
+            source = self._source(column)
+            if source not in frame.columns:
+                problems.add(f"column '{source}' is missing", fix=did_you_mean(source, map(str, frame.columns)))
+        problems.raise_if_any(DataError)
+        return {field: frame[self._source(column)] for field, column in self.columns.items()}
