@@ -1,0 +1,109 @@
+"""EASE: a linear item-to-item model in closed form (Steck, "Embarrassingly shallow autoencoders", WWW 2019)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.errors import ConfigError, DataError
+from polyscene.evaluation.baselines.baseline import TRAIN, Baseline
+from polyscene.evaluation.baselines.history import History
+from polyscene.evaluation.baselines.item_knn import weighted
+from polyscene.registry.components import Component
+
+# Columns of the dual form handled at once.
+_BLOCK = 2048
+
+
+@dataclass
+class EaseConfig:
+    """Options of the EASE baseline.
+
+    Args:
+        l2: regularization, positive; larger with more users per item.
+        log_weights: weigh cells by log(1 + value) rather than 1.
+        form: ``item`` inverts an items x items matrix, ``user`` the equivalent users x users one, ``auto`` the
+            smaller of the two.
+        limit: largest matrix that is inverted, in rows; memory grows with its square (8 bytes a cell, two copies).
+    """
+
+    l2: float = 500.0
+    log_weights: bool = False
+    form: str = "auto"
+    limit: int = 10_000
+
+
+class Ease(Baseline):
+    """Scores ``x B``, where B minimizes ``|X - XB|^2 + l2 |B|^2`` with a zero diagonal.
+
+    Item form: with ``P = (X'X + l2 I)^-1``, ``B = I - P / diag(P)``. User form, by Woodbury's identity: with
+    ``K = (XX' + l2 I)^-1``, ``P = (I - X'KX) / l2``, so that ``x B`` needs no items x items matrix.
+    """
+
+    def __init__(self, config: EaseConfig) -> None:
+        if config.form not in ("auto", "item", "user"):
+            raise ConfigError(f"found form '{config.form}'", where="baseline ease", fix="use auto, item or user")
+        if config.l2 <= 0:
+            raise ConfigError(f"found l2 = {config.l2}", where="baseline ease", fix="use a positive number")
+        self.config = config
+
+    def fit(self, events: Events, item_embeddings: np.ndarray | None, phases: tuple[Phase, ...] = TRAIN) -> None:
+        n_users, n_items = events.n_users, events.n_items
+        form = self.config.form
+        if form == "auto":
+            form = "item" if n_items <= n_users else "user"
+        size = n_items if form == "item" else n_users
+        if size > self.config.limit:
+            raise DataError(
+                f"{n_users:,} users and {n_items:,} items: the {form} form inverts {size:,} rows, more than "
+                f"{self.config.limit:,}",
+                where="baseline ease",
+                fix="use item_knn for this data set, or raise the baseline's limit if memory allows "
+                f"({16 * size * size / 1e9:.0f} GB)",
+            )
+        self.form = form
+        self.matrix = weighted(events.matrix(phases, weights=True), self.config.log_weights).astype(np.float64)
+        gram = self.matrix.T @ self.matrix if form == "item" else self.matrix @ self.matrix.T
+        inverse = _inverse(gram.toarray(), self.config.l2)
+        if form == "item":
+            weights = inverse / -np.diag(inverse)
+            np.fill_diagonal(weights, 0)
+            self.weights_NN = weights.astype(np.float32)
+        else:
+            self.inverse_UU = inverse
+            self.diagonal_N = 1 - _quadratic_diagonal(self.matrix, inverse)
+
+    def scores(self, users: np.ndarray, history: History) -> np.ndarray:
+        x = weighted(history.values(), self.config.log_weights)
+        if self.form == "item":
+            return x @ self.weights_NN
+        # x B = x - (x - x X'K X) / (1 - diag(X'KX)).
+        x_nN = x.astype(np.float64).toarray()
+        projected_nN = ((x.astype(np.float64) @ self.matrix.T) @ self.inverse_UU) @ self.matrix
+        return (x_nN - (x_nN - projected_nN) / self.diagonal_N).astype(np.float32)
+
+
+def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
+    gram[np.diag_indices_from(gram)] += l2
+    factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
+    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
+    upper = np.triu_indices_from(inverse, k=1)
+    inverse[upper] = inverse.T[upper]
+    return inverse
+
+
+def _quadratic_diagonal(matrix: sparse.csr_matrix, inverse_UU: np.ndarray) -> np.ndarray:
+    """``diag(X' K X)``, block by block: column sums of ``X * (K X)``."""
+    columns = matrix.tocsc()
+    blocks = []
+    for start in range(0, matrix.shape[1], _BLOCK):
+        block = columns[:, start : start + _BLOCK]
+        blocks.append(np.asarray(block.multiply(inverse_UU @ block).sum(axis=0)).ravel())
+    return np.concatenate(blocks)
+
+
+COMPONENT = Component("baseline", "ease", Ease, EaseConfig)

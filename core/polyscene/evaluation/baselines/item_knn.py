@@ -1,0 +1,84 @@
+"""Item k-nearest neighbors by cosine (Deshpande and Karypis, 2004)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.evaluation.baselines.baseline import TRAIN, Baseline
+from polyscene.evaluation.baselines.history import History
+from polyscene.registry.components import Component
+
+# Similarities computed at once (bounds memory to about 64 MB).
+_CELLS = 1 << 24
+
+
+@dataclass
+class ItemKnnConfig:
+    """Options of the item-kNN baseline.
+
+    Args:
+        neighbors: how many of its most similar items each item keeps.
+        shrinkage: added to the product of norms, so that items with few users look less similar.
+        log_weights: weigh users by log(1 + value) rather than 1.
+    """
+
+    neighbors: int = 100
+    shrinkage: float = 0.0
+    log_weights: bool = False
+
+
+class ItemKnn(Baseline):
+    """Sum over the history of the similarity of each item to its neighbors."""
+
+    def __init__(self, config: ItemKnnConfig) -> None:
+        self.config = config
+
+    def fit(self, events: Events, item_embeddings: np.ndarray | None, phases: tuple[Phase, ...] = TRAIN) -> None:
+        matrix = weighted(events.matrix(phases, weights=True), self.config.log_weights)
+        self.similarity = nearest_items(matrix, self.config.neighbors, self.config.shrinkage)
+
+    def scores(self, users: np.ndarray, history: History) -> np.ndarray:
+        seen = weighted(history.values(), self.config.log_weights)
+        return (seen @ self.similarity).toarray()
+
+
+def weighted(matrix: sparse.csr_matrix, log_weights: bool) -> sparse.csr_matrix:
+    """The user-item matrix with 1, or log(1 + value), in place of its values."""
+    data = np.log1p(np.maximum(matrix.data, 0)) if log_weights else np.ones_like(matrix.data)
+    return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def nearest_items(matrix: sparse.csr_matrix, neighbors: int, shrinkage: float) -> sparse.csr_matrix:
+    """``[N, N]``: row i holds the cosine of item i with each of its most similar other items.
+
+    Cosine of columns i and j of the user-item matrix: x_i . x_j / (|x_i| |x_j| + shrinkage).
+    """
+    n_items = matrix.shape[1]
+    columns = matrix.tocsc()
+    norm_N = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    keep = min(neighbors, n_items)
+    size = max(1, _CELLS // n_items)
+    blocks = []
+    for start in range(0, n_items, size):
+        stop = min(start + size, n_items)
+        product_bN = (columns[:, start:stop].T @ matrix).toarray()
+        product_bN /= np.maximum(norm_N[start:stop, None] * norm_N + shrinkage, np.finfo(np.float32).tiny)
+        product_bN[np.arange(stop - start), np.arange(start, stop)] = 0
+        best_bk = np.argpartition(product_bN, n_items - keep, axis=1)[:, n_items - keep :]
+        row_b = np.repeat(np.arange(stop - start), keep)
+        block = sparse.csr_matrix(
+            (np.take_along_axis(product_bN, best_bk, axis=1).ravel(), (row_b, best_bk.ravel())),
+            shape=product_bN.shape,
+            dtype=np.float32,
+        )
+        block.eliminate_zeros()
+        blocks.append(block)
+    return sparse.vstack(blocks, format="csr")
+
+
+COMPONENT = Component("baseline", "item_knn", ItemKnn, ItemKnnConfig)

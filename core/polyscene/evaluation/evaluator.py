@@ -1,0 +1,160 @@
+"""The evaluator: full rankings of any method, as rows of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.data.scenario import Scenario, View
+from polyscene.evaluation import metrics
+from polyscene.evaluation.baselines.baseline import Baseline
+from polyscene.evaluation.baselines.history import History
+from polyscene.evaluation.ranking import Ranking, rank_targets
+from polyscene.evaluation.requests import (
+    POPULATIONS,
+    VALIDATION,
+    Population,
+    Requests,
+    triple_requests,
+    user_requests,
+)
+from polyscene.model import PolysceneModel
+
+TOP = 10
+_BATCH = 256
+
+# Scores [B, N] of all items for a batch of requests under a view.
+Scorer = Callable[[Requests, View], Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: one scenario's requests.
+
+    Args:
+        name: the scenario.
+        scenario: its views.
+        events: its rows.
+        from_history: whether requests are users with a past; otherwise facts with a relation.
+        protocol: split and ranking rule in words.
+    """
+
+    name: str
+    scenario: Scenario
+    events: Events
+    from_history: bool
+    protocol: str
+
+    def requests(self, population: Population, view: View, limit: int = 0) -> Iterator[Requests]:
+        if self.from_history:
+            return user_requests(
+                self.events, population, mask_history=view.mask_history, batch=_BATCH, limit=limit
+            )
+        return triple_requests(self.events, population, batch=_BATCH, limit=limit)
+
+
+def model_scorer(model: PolysceneModel, subject: Subject, max_history: int) -> Scorer:
+    """Scores of a trained model. The catalogue is encoded once."""
+    catalogue = model.catalogue(subject.name)
+    items_N = torch.arange(subject.events.n_items, device=model.device)
+    length = max_history if subject.from_history else 1
+
+    def scores(requests: Requests, view: View) -> Tensor:
+        h_Bd = model.user_states(subject.name, requests.windows(subject.events, length), catalogue)
+        return model.main_task(subject.name).scores(h_Bd, catalogue.all(), items_N, view.name)
+
+    return scores
+
+
+def baseline_scorer(baseline: Baseline, subject: Subject, population: Population) -> Scorer:
+    """Scores of a fitted baseline, from the same past that a model sees."""
+    phases = [phase for phase in Phase if phase < min(population.phase, Phase.TEST)]
+
+    def scores(requests: Requests, view: View) -> Tensor:
+        users = requests.user_B.cpu().numpy()
+        history = History.of(subject.events, users, phases)
+        return torch.from_numpy(np.asarray(baseline.scores(users, history))).to(requests.user_B.device)
+
+    return scores
+
+
+@torch.inference_mode()
+def evaluate_scorer(
+    subject: Subject, population: Population, view: View, scorer: Scorer, *, limit: int = 0
+) -> dict[str, metrics.Summary]:
+    """Metrics over all requests of a population; empty where it has no targets."""
+    parts = []
+    for requests in subject.requests(population, view, limit):
+        parts.append(
+            rank_targets(
+                scorer(requests, view),
+                requests.targets,
+                masked=requests.masked,
+                candidates_N=subject.events.cold_N if population.cold_candidates else None,
+                user_B=requests.user_B,
+                top=TOP,
+            )
+        )
+    return _summaries(Ranking.join(parts), subject.events) if parts else {}
+
+
+def evaluate_method(
+    subject: Subject, method: str, scorer_of: Callable[[Population], Scorer], seed: int, only: str = ""
+) -> list[dict[str, Any]]:
+    """Result rows of one method: every view and population that has targets."""
+    rows = []
+    for view in subject.scenario.views:
+        for population in POPULATIONS:
+            if only and not population.name.startswith(only):
+                continue
+            summaries = evaluate_scorer(subject, population, view, scorer_of(population))
+            rows += [
+                {
+                    "protocol": subject.protocol,
+                    "scenario": subject.name,
+                    "view": view.name,
+                    "population": population.name,
+                    "method": method,
+                    "metric": metric,
+                    "value": summary.mean,
+                    "users": summary.users,
+                    "standard_error": None if np.isnan(summary.standard_error) else summary.standard_error,
+                    "seed": seed,
+                }
+                for metric, summary in summaries.items()
+                if not np.isnan(summary.mean)
+            ]
+    return rows
+
+
+def validation_score(subjects: Mapping[str, Subject], scorers: Mapping[str, Scorer], limit: int) -> dict[str, float]:
+    """NDCG@10 on validation rows of each scenario's first view: what training is steered by."""
+    scores = {}
+    for name, subject in subjects.items():
+        view = subject.scenario.views[0]
+        summaries = evaluate_scorer(subject, VALIDATION, view, scorers[name], limit=limit)
+        if summaries and not np.isnan(summaries[f"ndcg@{TOP}"].mean):
+            scores[name] = summaries[f"ndcg@{TOP}"].mean
+    return scores
+
+
+def _summaries(ranking: Ranking, events: Events) -> dict[str, metrics.Summary]:
+    users = int((ranking.targets_B > 0).sum())
+    coverage = metrics.catalogue_coverage(ranking.top_BK, events.n_items)
+    popularity_N = torch.from_numpy(np.asarray(events.matrix([Phase.TRAIN]).sum(axis=0)).ravel())
+    bias_B = metrics.popularity_bias(ranking.top_BK, popularity_N.to(ranking.top_BK.device))
+    return {
+        f"ndcg@{TOP}": metrics.summarize(metrics.ndcg(ranking, TOP)),
+        f"recall@{TOP}": metrics.summarize(metrics.recall(ranking, TOP)),
+        f"hit@{TOP}": metrics.summarize(metrics.hit(ranking, TOP)),
+        "mrr": metrics.summarize(metrics.reciprocal_rank(ranking)),
+        f"coverage@{TOP}": metrics.Summary(coverage, float("nan"), users),
+        f"popularity_bias@{TOP}": metrics.summarize(bias_B),
+    }

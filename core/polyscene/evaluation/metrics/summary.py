@@ -1,0 +1,33 @@
+"""From values per user to a mean with its standard error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over users.
+
+    Args:
+        mean: mean over the users that have a value; NaN if there are none.
+        standard_error: sample standard deviation over users divided by the root of their number; NaN below two.
+        users: number of users with a value.
+    """
+
+    mean: float
+    standard_error: float
+    users: int
+
+
+def summarize(value_B: Tensor) -> Summary:
+    """Mean and standard error over users; users without a value (NaN: nothing to find) do not count."""
+    value = value_B[~torch.isnan(value_B)].double()
+    users = len(value)
+    mean = value.mean().item() if users else math.nan
+    error = value.std().item() / math.sqrt(users) if users > 1 else math.nan
+    return Summary(mean, error, users)

@@ -1,0 +1,189 @@
+"""Full ranking on the device: ranks of targets among all allowed items, and the top of each list.
+
+Ties. A model that scores everything equal must get what chance gets, neither 1 (ties counted in favor) nor 0
+(ties counted against). Items with equal scores are therefore put in a fixed pseudo-random order of their own for
+each user, a function of the user's key and the item's index only: results are deterministic, do not depend on
+the batch, and a constant score is worth a random draw. NaN counts as minus infinity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Elements compared at once when each target is counted against its row (bounds memory to about 128 MB).
+_COMPARED = 1 << 24
+# From about this many targets per row on, sorting every row once is cheaper than a pass per target.
+_TARGETS_WORTH_SORTING = 16
+_MASKED = torch.iinfo(torch.int64).min
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """M pairs of a row of the batch and an item.
+
+    Args:
+        row_M: int64 row of the batch.
+        item_M: int64 item index.
+    """
+
+    row_M: Tensor
+    item_M: Tensor
+
+    @classmethod
+    def of_windows(cls, item_R: Tensor, start_B: Tensor, stop_B: Tensor) -> Pairs:
+        """Pairs of CSR rows: row ``b`` holds ``item_R[start_B[b]:stop_B[b]]`` (empty where they are equal)."""
+        count_B = stop_B - start_B
+        row_M = torch.repeat_interleave(count_B)
+        first_B = start_B - count_B.cumsum(0) + count_B
+        position_M = torch.arange(len(row_M), device=row_M.device) + first_B[row_M]
+        return cls(row_M, item_R[position_M].long())
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where the targets of B rows ended up.
+
+    Args:
+        row_M: int64 row of each target that could be ranked, ascending.
+        item_M: int64 item of each target.
+        rank_M: int64 rank of each target, 1 is best.
+        candidates_B: int64 number of items ranked in each row.
+        top_BK: int64 the first K items of each row, best first, -1 where a row has fewer candidates.
+    """
+
+    row_M: Tensor
+    item_M: Tensor
+    rank_M: Tensor
+    candidates_B: Tensor
+    top_BK: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.candidates_B)
+
+    @property
+    def targets_per_row(self) -> Tensor:
+        """Number of targets of each row."""
+        return torch.bincount(self.row_M, minlength=self.n_rows)
+
+    @classmethod
+    def join(cls, parts: Sequence[Ranking]) -> Ranking:
+        """The rankings of several batches as one; rows are numbered on."""
+        rows, start = [], 0
+        for part in parts:
+            rows.append(part.row_M + start)
+            start += part.n_rows
+        return cls(
+            row_M=torch.cat(rows),
+            item_M=torch.cat([part.item_M for part in parts]),
+            rank_M=torch.cat([part.rank_M for part in parts]),
+            candidates_B=torch.cat([part.candidates_B for part in parts]),
+            top_BK=torch.cat([part.top_BK for part in parts]),
+        )
+
+
+def rank_targets(
+    scores_BN: Tensor,
+    targets: Pairs,
+    *,
+    masked: Pairs | Tensor | None = None,
+    candidates_N: Tensor | None = None,
+    user_B: Tensor | None = None,
+    top: int = 0,
+) -> Ranking:
+    """Ranks of the targets among all items that are neither masked nor outside the candidates.
+
+    Targets are a set: a repeated target counts once, and a target that is masked or no candidate is no target
+    (what a user already had cannot be recommended as new, so it is not asked for either).
+
+    Args:
+        scores_BN: scores, higher is better; compared as float32.
+        targets: what each row should find.
+        masked: pairs left out of the ranking (the user's history), or a bool ``[B, N]``, true where left out.
+        candidates_N: bool, the items that may be ranked (for example the cold ones); all if ``None``.
+        user_B: int64 key of each row for the order of ties (the user index); the row number if ``None``.
+        top: how many of the best items to return, K.
+    """
+    n_rows, n_items = scores_BN.shape
+    key_BN = ranking_keys(scores_BN, masked=masked, candidates_N=candidates_N, user_B=user_B)
+    cell_M = torch.unique(targets.row_M * n_items + targets.item_M)
+    row_M, item_M = cell_M // n_items, cell_M % n_items
+    key_M = key_BN[row_M, item_M]
+    rankable_M = key_M != _MASKED
+    row_M, item_M, key_M = row_M[rankable_M], item_M[rankable_M], key_M[rankable_M]
+    if len(row_M) > _TARGETS_WORTH_SORTING * n_rows:
+        rank_M = _ranks_by_sorting(key_BN, row_M, key_M)
+    else:
+        rank_M = _ranks_by_counting(key_BN, row_M, key_M)
+    return Ranking(row_M, item_M, rank_M, (key_BN != _MASKED).sum(dim=1), top_items(key_BN, top))
+
+
+def ranking_keys(
+    scores_BN: Tensor,
+    *,
+    masked: Pairs | Tensor | None = None,
+    candidates_N: Tensor | None = None,
+    user_B: Tensor | None = None,
+) -> Tensor:
+    """Int64 ``[B, N]`` keys that order every row totally: by score, then by the rule for ties of this module.
+
+    The score's bits, made order-preserving, fill the upper half and the tie order the lower half. Items that are
+    left out get the lowest key of all.
+    """
+    n_rows, n_items = scores_BN.shape
+    device = scores_BN.device
+    # Adding zero turns -0.0 into 0.0, so that the two tie.
+    score_BN = torch.nan_to_num(scores_BN.float(), nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf) + 0.0
+    bits_BN = score_BN.contiguous().view(torch.int32)
+    # Negative floats order backwards as integers: flip all their bits but the sign.
+    ordered_BN = torch.where(bits_BN < 0, bits_BN ^ 0x7FFFFFFF, bits_BN)
+    key_BN = ordered_BN.long() << 32
+    key_BN += _tie_order(n_rows, n_items, user_B, device)
+    if masked is not None:
+        if isinstance(masked, Pairs):
+            key_BN[masked.row_M, masked.item_M] = _MASKED
+        else:
+            key_BN.masked_fill_(masked, _MASKED)
+    if candidates_N is not None:
+        key_BN.masked_fill_(~candidates_N, _MASKED)
+    return key_BN
+
+
+def top_items(key_BN: Tensor, top: int) -> Tensor:
+    """The best items ``[B, top]`` by :func:`ranking_keys`, best first, -1 where a row has fewer candidates."""
+    found = min(top, key_BN.shape[1])
+    key_BK, item_BK = key_BN.topk(found, dim=1)
+    item_BK = item_BK.masked_fill(key_BK == _MASKED, -1)
+    return torch.nn.functional.pad(item_BK, (0, top - found), value=-1)
+
+
+def _tie_order(n_rows: int, n_items: int, user_B: Tensor | None, device: torch.device) -> Tensor:
+    """Int64 ``[B, N]`` in ``[0, N)``: a fixed random order of items, rotated by an amount that the user sets."""
+    generator = torch.Generator().manual_seed(n_items)
+    order_N = torch.randperm(n_items, generator=generator).to(device)
+    user_B = torch.arange(n_rows, device=device) if user_B is None else user_B.to(device)
+    # An odd multiplier spreads neighboring keys over the whole circle (Knuth's multiplicative hashing).
+    shift_B = ((user_B + 1) * 2_654_435_761 % (1 << 32)) % n_items
+    order_BN = order_N + shift_B.unsqueeze(1)
+    return torch.where(order_BN >= n_items, order_BN - n_items, order_BN)
+
+
+def _ranks_by_counting(key_BN: Tensor, row_M: Tensor, key_M: Tensor) -> Tensor:
+    size = max(1, _COMPARED // max(1, key_BN.shape[1]))
+    chunks = zip(row_M.split(size), key_M.split(size), strict=True)
+    counts = [(key_BN[row] > key.unsqueeze(1)).sum(dim=1) for row, key in chunks]
+    return torch.cat(counts) + 1 if counts else row_M.clone()
+
+
+def _ranks_by_sorting(key_BN: Tensor, row_M: Tensor, key_M: Tensor) -> Tensor:
+    n_rows, n_items = key_BN.shape
+    sorted_BN = key_BN.sort(dim=1).values
+    count_B = torch.bincount(row_M, minlength=n_rows)
+    place_M = torch.arange(len(row_M), device=row_M.device) - (count_B.cumsum(0) - count_B)[row_M]
+    padded_BT = key_M.new_full((n_rows, int(count_B.max())), _MASKED)
+    padded_BT[row_M, place_M] = key_M
+    return n_items - torch.searchsorted(sorted_BN, padded_BT)[row_M, place_M]

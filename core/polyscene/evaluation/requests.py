@@ -1,0 +1,115 @@
+"""Requests: who is to be recommended what, from which past, and what should be found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.data.windows import Windows, take_windows
+from polyscene.evaluation.metrics import known_tails
+from polyscene.evaluation.ranking import Pairs
+
+
+@dataclass(frozen=True)
+class Population:
+    """A group of targets that is reported on its own.
+
+    Args:
+        name: ``warm`` (test rows), ``cold`` (cold items ranked among cold items), ``cold_all`` (cold items ranked
+            among all) or ``cold_user`` (test rows of users kept out of training).
+        phase: the phase of the targets.
+        cold_candidates: whether only cold items are ranked.
+        cold_users: whether the users are those kept out of training, or the others.
+    """
+
+    name: str
+    phase: Phase
+    cold_candidates: bool = False
+    cold_users: bool = False
+
+
+POPULATIONS = (
+    Population("warm", Phase.TEST),
+    Population("cold", Phase.COLD, cold_candidates=True),
+    Population("cold_all", Phase.COLD),
+    Population("cold_user", Phase.TEST, cold_users=True),
+)
+VALIDATION = Population("validation", Phase.VALIDATION)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """B requests of one scenario.
+
+    Args:
+        user_B: int64 user of each request.
+        start_B, stop_B: rows of events that are the request's past (for triples, the row with the relation).
+        targets: what should be found.
+        masked: what is left out of the ranking.
+    """
+
+    user_B: Tensor
+    start_B: Tensor
+    stop_B: Tensor
+    targets: Pairs
+    masked: Pairs | None
+
+    def windows(self, events: Events, length: int) -> Windows:
+        """The last ``length`` rows of each request's past."""
+        first_B = torch.maximum(self.start_B, self.stop_B - length)
+        return take_windows(events, self.user_B, first_B, self.stop_B, length)
+
+
+def user_requests(
+    events: Events, population: Population, *, mask_history: bool, batch: int, limit: int = 0
+) -> Iterator[Requests]:
+    """One request per user who has targets; the past is everything before the targets' phase.
+
+    Args:
+        events: the scenario's events.
+        population: which targets.
+        mask_history: whether the past is left out of the ranking.
+        batch: requests at a time.
+        limit: at most so many users, evenly spaced over all; 0 takes all.
+    """
+    # Cold rows are asked for at the same moment as test rows: before either is known.
+    past_stop = min(int(population.phase), int(Phase.TEST))
+    start_UP = events.start_UP
+    target_U = start_UP[:, population.phase + 1] > start_UP[:, population.phase]
+    user = (target_U & (events.cold_U == population.cold_users)).nonzero().squeeze(1)
+    if population.phase is Phase.COLD:
+        user = target_U.nonzero().squeeze(1)
+    for user_B in _limited(user, limit).split(batch):
+        start_B, stop_B = start_UP[user_B, 0], start_UP[user_B, past_stop]
+        targets = Pairs.of_windows(
+            events.item_R, start_UP[user_B, population.phase], start_UP[user_B, population.phase + 1]
+        )
+        masked = Pairs.of_windows(events.item_R, start_B, stop_B) if mask_history else None
+        yield Requests(user_B, start_B, stop_B, targets, masked)
+
+
+def triple_requests(events: Events, population: Population, *, batch: int, limit: int = 0) -> Iterator[Requests]:
+    """One request per fact of the phase: find the tail of (head, relation, ?), all other true tails left out."""
+    user_N, row_N = (torch.from_numpy(array).to(events.item_R.device) for array in events.rows(Phase))
+    relation_R = events.columns["relation"].long()
+    key_N = user_N * (int(relation_R.max()) + 1) + relation_R[row_N]
+    stop_U = events.start_UP[:, population.phase + 1]
+    wanted_N = (row_N >= events.start_UP[user_N, population.phase]) & (row_N < stop_U[user_N])
+    for index_B in _limited(wanted_N.nonzero().squeeze(1), limit).split(batch):
+        user_B, row_B = user_N[index_B], row_N[index_B]
+        tail_B = events.item_R[row_B].long()
+        known = known_tails(key_N, events.item_R[row_N].long(), key_N[index_B])
+        others = known.item_M != tail_B[known.row_M]
+        asked = Pairs(torch.arange(len(tail_B), device=tail_B.device), tail_B)
+        yield Requests(user_B, row_B, row_B + 1, asked, Pairs(known.row_M[others], known.item_M[others]))
+
+
+def _limited(index: Tensor, limit: int) -> Tensor:
+    if not limit or len(index) <= limit:
+        return index
+    return index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
