@@ -1,0 +1,1 @@
+"""Configs: composed by Hydra, checked by us, all problems at once."""

@@ -1,0 +1,154 @@
+"""The options of a training run, an evaluation and a recommendation, each documented where it is declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from polyscene.backbone.config import BackboneConfig
+from polyscene.config.choice import Choice
+from polyscene.config.validate import bounded
+from polyscene.data.datasets import DataSet
+from polyscene.data.scenario import ScenarioConfig
+
+
+@dataclass
+class DataConfig:
+    """Where data comes from."""
+
+    root: str | None = None
+    """Folder with data sets; null reads the environment variable POLYSCENE_DATA."""
+    cache: str | None = None
+    """Folder for fetched data and activations; null reads POLYSCENE_CACHE, else the platform's cache folder."""
+    offline: bool = False
+    """Fetch nothing; use what is at hand."""
+
+
+@dataclass
+class ModelConfig:
+    """The width and regularization of everything above the backbone."""
+
+    d_model: int = bounded(64, at_least=1)
+    """Width of entity vectors and user states."""
+    content_dropout: float = bounded(0.1, at_least=0, at_most=1)
+    """Share of rows whose id vectors are replaced by the unknown vector in training, so that new items work."""
+    dropout: float = bounded(0.1, at_least=0, at_most=1)
+    """Dropout inside the sequence model and the fusion."""
+
+
+@dataclass
+class TrainerConfig:
+    """The training loop."""
+
+    steps: int = bounded(2000, at_least=1)
+    """Optimizer steps at most; early stopping may end before."""
+    batch_rows: int = bounded(1024, at_least=1)
+    """Rows in a batch, over all scenarios together."""
+    lr: float = bounded(1e-3, at_least=0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = bounded(0.01, at_least=0)
+    """Decoupled weight decay of AdamW."""
+    warmup: int = bounded(100, at_least=0)
+    """Steps over which the learning rate rises from 0."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    accumulate: int = bounded(1, at_least=1)
+    """Batches whose gradients are summed for one optimizer step."""
+    clip: float = bounded(1.0, at_least=0)
+    """Largest norm of the gradient; 0 does not clip."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"] = "32-true"
+    """Numeric precision, in the names of Lightning Fabric."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device kind."""
+    devices: int = bounded(1, at_least=1)
+    """Number of devices."""
+    eval_every: int = bounded(250, at_least=1)
+    """Steps between two evaluations on validation rows."""
+    patience: int = bounded(4, at_least=0)
+    """Evaluations without improvement after which training stops; 0 never stops early."""
+    temperature: float = bounded(0.5, at_least=0, at_most=1)
+    """Scenarios are drawn in proportion to rows ** temperature: 1 by size, 0 all alike."""
+    max_scenarios_per_step: int | None = bounded(None, at_least=1)
+    """Scenarios in one batch at most; null mixes all."""
+    threads: int | None = bounded(None, at_least=1)
+    """Threads of torch; null leaves torch's own choice."""
+
+
+@dataclass
+class RunConfig:
+    """Where results are written."""
+
+    root: str = "runs"
+    """Folder of all runs."""
+    dir: str = ""
+    """Folder of this run; empty makes a new one in ``root``. Naming an interrupted run resumes it."""
+
+
+@dataclass
+class TrainConfig:
+    """One training run, fully checked: see :func:`polyscene.config.resolve.resolve_train`."""
+
+    scenario: dict[str, ScenarioConfig]
+    """Options of the scenarios that are trained, by name; each an instance of the scenario's own config class."""
+    backbone: BackboneConfig
+    """The pretrained backbone."""
+    fusion: Choice
+    """How an entity's encoder outputs become one vector."""
+    sequence: Choice
+    """How a history becomes the user's state."""
+    adapter: Choice
+    """How the shared representation is adapted to each scenario."""
+    strategy: Choice
+    """How parameters are trained."""
+    balancer: Choice
+    """How the losses of the scenarios become one update."""
+    logger: Choice
+    """Where training curves go."""
+    dataset: dict[str, DataSet] = field(default_factory=dict)
+    """The data sets that the scenarios name."""
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    controls: list[str] = field(default_factory=list)
+    """What the result is compared with: ``single`` (each scenario alone) and names of baselines."""
+    seed: int = 0
+    """Seed of the run (initial weights, order of rows); splits have their own."""
+    name: str = ""
+    """A word for this run, used in reports."""
+
+
+@dataclass
+class EvaluateConfig:
+    """``polyscene evaluate``: metrics of a trained run."""
+
+    run: str
+    """A run directory, or ``latest``."""
+    protocol: Literal["", "warm", "cold"] = ""
+    """Only this population of items; empty evaluates all."""
+    scenario: list[str] | None = None
+    """Only these scenarios; null evaluates all."""
+    device: str = "auto"
+    """Device: ``auto``, ``cpu``, ``cuda``."""
+    data: DataConfig = field(default_factory=DataConfig)
+    root: str = "runs"
+    """Folder that ``latest`` looks in."""
+
+
+@dataclass
+class RecommendConfig:
+    """``polyscene recommend``: the best items for one user."""
+
+    run: str
+    """A run directory, or ``latest``."""
+    scenario: str
+    """The scenario to recommend from."""
+    user: str
+    """The user's id in the scenario's data."""
+    k: int = bounded(10, at_least=1)
+    """Number of items."""
+    device: str = "auto"
+    """Device: ``auto``, ``cpu``, ``cuda``."""
+    data: DataConfig = field(default_factory=DataConfig)
+    root: str = "runs"
+    """Folder that ``latest`` looks in."""
