@@ -1,0 +1,110 @@
+"""Texts through a frozen model, sorted by length, in batches of a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CHUNK = 4096
+"""Texts that are tokenized, sorted and committed together: what a killed run loses at most."""
+
+
+def chunks(texts: Sequence[str], size: int = CHUNK) -> Iterator[np.ndarray]:
+    """Positions of texts in chunks of similar length, longest first, so that memory and time show early."""
+    order = np.argsort(-np.fromiter(map(len, texts), np.int64, len(texts)), kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+class Tokens:
+    """Token ids of n texts as one flat array.
+
+    Args:
+        tokenizer: of the model; a text is cut at ``max_len`` tokens.
+        texts: n texts; characters that UTF-8 cannot hold become question marks.
+        max_len: most tokens of a text, special tokens included.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_len: int) -> None:
+        ids = tokenizer(
+            [text.encode("utf-8", "replace").decode() for text in texts],
+            truncation=True,
+            max_length=max_len,
+            padding=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+        self.lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+        self.flat = np.fromiter(chain.from_iterable(ids), np.int64, int(self.offsets[-1]))
+        self.padding = tokenizer.pad_token_id or 0
+
+    def batches(self, budget: int) -> Iterator[np.ndarray]:
+        """Positions of texts, longest first, at most ``budget`` tokens with padding (one text at least)."""
+        order = np.argsort(-self.lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            rows = max(1, budget // max(1, int(self.lengths[order[start]])))
+            yield order[start : start + rows]
+            start += rows
+
+    def padded(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Token ids and attention mask (1 or 0) of some texts, both ``[B, L]`` int64."""
+        length_B = self.lengths[rows]
+        mask_BL = np.arange(length_B.max()) < length_B[:, None]
+        ids_BL = np.full(mask_BL.shape, self.padding, dtype=np.int64)
+        source = (self.offsets[rows][:, None] + np.arange(mask_BL.shape[1]))[mask_BL]
+        ids_BL[mask_BL] = self.flat[source]
+        return torch.from_numpy(ids_BL), torch.from_numpy(mask_BL.astype(np.int64))
+
+
+@torch.inference_mode()
+def encode(
+    model: nn.Module,
+    tokens: Tokens,
+    budget: int,
+    reduce: Callable[[Tensor, Tensor], Tensor],
+    *,
+    per_token: bool = False,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Tensor:
+    """Runs all texts through the model.
+
+    Args:
+        model: called with ``input_ids`` and ``attention_mask``; gives ``last_hidden_state``.
+        tokens: the n texts.
+        budget: tokens of a batch, padding included.
+        reduce: ``(states_BLh, mask_BL) -> rows``: ``[B, h]``, or ``[tokens of the batch, h]`` if ``per_token``.
+        per_token: whether ``reduce`` keeps one row for each token.
+        advance: told the number of texts of each finished batch.
+
+    Returns:
+        the rows of all texts in the order of ``tokens``, on the CPU.
+    """
+    device = next(model.parameters()).device
+    done: list[Tensor] = []
+    order: list[np.ndarray] = []
+    for rows in tokens.batches(budget):
+        ids, mask = (tensor.to(device) for tensor in tokens.padded(rows))
+        states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        done.append(reduce(states, mask).cpu())
+        order.append(rows)
+        advance(len(rows))
+    lengths = tokens.lengths if per_token else np.ones_like(tokens.lengths)
+    return _restored(torch.cat(done), np.concatenate(order), lengths)
+
+
+def _restored(values: Tensor, order: np.ndarray, lengths: np.ndarray) -> Tensor:
+    """Rows of texts (``lengths`` of them each) that were computed in ``order``, back in the order of the texts."""
+    start = np.empty(len(order), dtype=np.int64)
+    start[order] = np.cumsum(lengths[order]) - lengths[order]
+    within = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return values[torch.from_numpy(np.repeat(start, lengths) + within)]

