@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import RESULTS, read_results
+from polyscene.data.files import atomic_path
 
 PAGE = RESULTS.parent / "RESULTS.md"
 SIGNIFICANT_DIGITS = 4
@@ -38,9 +39,8 @@ def main() -> int:
         fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page
         print("RESULTS.md is up to date" if fresh else "RESULTS.md is stale: run python -m benchmarks.render")
         return 0 if fresh else 1
-    temporary = PAGE.with_suffix(".tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(PAGE)
+    with atomic_path(PAGE) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     print(f"wrote {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")
     return 0
 

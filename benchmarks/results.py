@@ -7,10 +7,11 @@ import json
 import math
 import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from polyscene.data.files import atomic_path
 
 RESULTS = Path(__file__).resolve().parent / "results"
 TEXTS = ("protocol", "scenario", "method", "metric", "command", "date", "machine")
@@ -40,18 +41,10 @@ def write_results(name: str, rows: Sequence[Mapping[str, Any]], folder: Path = R
     if problems:
         raise ValueError("\n".join([f"results '{name}': {len(problems)} problems", *problems]))
     ordered = [{field: row[field] for field in FIELDS} for row in complete]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(ordered, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(ordered, file, indent=1, ensure_ascii=False)
+        file.write("\n")
     return path
 
 
@@ -78,7 +71,7 @@ def row_problems(row: Mapping[str, Any]) -> list[str]:
     if "std" in row:
         if len(seeds) == 1 and row["std"] is not None:
             found.append(f"'std' must be None with one seed, found {row['std']!r}")
-        if len(seeds) > 1 and not (_is_finite(row["std"]) and row["std"] >= 0):
+        if len(seeds) > 1 and not (_is_finite(row["std"]) and float(row["std"] or 0) >= 0):
             found.append(f"'std' must be a number of at least 0 with {len(seeds)} seeds, found {row['std']!r}")
     return found
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from benchmarks.render import PAGE, render
 from benchmarks.results import FIELDS, RESULTS, read_results, row_problems, write_results
 

@@ -13,10 +13,20 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from polyscene.data.files import atomic_path
+from polyscene.errors import CheckpointError
 from polyscene.report import units
 from polyscene.report.history import read_curves
 from polyscene.report.schema import read_metrics
-from polyscene.report.summary import Block, blocks, lower_is_better, method_title, seed_statement, verdict
+from polyscene.report.summary import (
+    Block,
+    blocks,
+    lower_is_better,
+    method_title,
+    seed_statement,
+    spread_statement,
+    verdict,
+)
 from polyscene.report.svg import Bar, bar_chart, line_chart
 
 FILE = "report.html"
@@ -29,15 +39,12 @@ def write_html(run: Path) -> Path:
     where they exist. The page refers to nothing outside itself, and every text in it is escaped.
 
     Raises:
-        CheckpointError: if metrics.json is missing or damaged.
+        CheckpointError: if metrics.json is missing or damaged, or the page cannot be written.
     """
     path = run / FILE
-    temporary = run / f".{FILE}.tmp"
-    try:
-        temporary.write_text(_page(run), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    page = _page(run)
+    with atomic_path(path, CheckpointError) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     return path
 
 
@@ -64,7 +71,8 @@ def _page(run: Path) -> str:
         anchors={name: f"scenario-{i}" for i, name in enumerate(scenarios)},
         curves={name: [curve for curve in curves if curve.scenario == name] for name in scenarios},
         shared_curves=[curve for curve in curves if curve.scenario not in scenarios],
-        seeds=seed_statement(metrics["results"]) if metrics["results"] else "",
+        seeds=seed_statement(metrics["results"]),
+        spreads=spread_statement(metrics["results"]),
         total_seconds=metrics["seconds"].get("total", sum(metrics["seconds"].values())),
         parameters=_parameters(metrics["parameters"]),
         config=_text(run / "resolved.yaml"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from polyscene.data.files import atomic_path
 from polyscene.errors import CheckpointError, Problems
 
 FILE = "metrics.json"
@@ -30,21 +29,14 @@ def write_metrics(run: Path, metrics: Mapping[str, Any]) -> Path:
     An older file stays as it was unless the new one is complete.
 
     Raises:
-        CheckpointError: if it does not follow the schema (all problems at once) or holds a number that is not
-            finite.
+        CheckpointError: if it does not follow the schema (all problems at once), holds a number that is not
+            finite, or cannot be written.
     """
     path = run / FILE
     _validate(metrics, path)
-    handle, temporary = tempfile.mkstemp(dir=run, prefix=f".{FILE}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(metrics, file, indent=1, ensure_ascii=False, allow_nan=False)
-            file.write("\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_path(path, CheckpointError) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(metrics, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
     return path
 
 

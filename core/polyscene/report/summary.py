@@ -18,7 +18,12 @@ METHOD_TITLES = {
     "adamic_adar": "Adamic-Adar",
     "content": "content only",
 }
-POPULATION_TITLES = {"warm": "warm items", "cold": "cold items", "cold_all": "cold items, ranked among all"}
+POPULATION_TITLES = {
+    "warm": "warm items",
+    "cold": "cold items",
+    "cold_all": "cold items, ranked among all",
+    "cold_user": "cold users",
+}
 LOWER_IS_BETTER = {"log_loss", "logloss", "ece", "rmse", "mae", "mse", "gini", "mean_rank", "popularity_bias"}
 CLEAR = 2.0  # standard errors of a difference from which it is called clear
 
@@ -52,6 +57,11 @@ class Block:
     @property
     def title(self) -> str:
         population = POPULATION_TITLES.get(self.population, self.population.replace("_", " "))
+        return population if self.view == "all" else f"{population}, {self.view.replace('_', ' ')}"
+
+    @property
+    def short_title(self) -> str:
+        population = self.population.replace("_", " ")
         return population if self.view == "all" else f"{population}, {self.view.replace('_', ' ')}"
 
     def best(self, metric: str) -> set[str]:
@@ -96,46 +106,62 @@ def lower_is_better(metric: str) -> bool:
     return metric.partition("@")[0] in LOWER_IS_BETTER
 
 
-def verdict(block: Block) -> str:
-    """How the run's own model (the first method) stands against the best other one, in one sentence.
+@dataclass(frozen=True)
+class Verdict:
+    """How the run's own model stands against the best other method on a block's first metric."""
 
-    Compared on the block's first metric. A difference is clear from two standard errors on, taking the two
-    errors as independent, which overstates the noise of methods measured on the same users.
+    metric: str
+    own: str
+    rival: str
+    values: tuple[float, float]
+    word: str
+
+    @property
+    def short(self) -> str:
+        return f"{self.word} {method_title(self.rival)}"
+
+    def __str__(self) -> str:
+        figures = f"{self.metric} {self.values[0]:.4f} against {self.values[1]:.4f}"
+        own, rival = method_title(self.own), method_title(self.rival)
+        return f"{own} is {self.word} the best other method, {rival} ({figures})"
+
+
+def verdict(block: Block) -> Verdict | None:
+    """Compares the first method of a block, the run's own, with the best of the others; ``None`` without others.
+
+    A difference is clear from two standard errors on, taking the two errors as independent, which overstates the
+    noise of methods measured on the same users.
     """
     metric = block.metrics[0]
     own, rival = block.methods[0], block.rival(metric)
     if not rival or (own, metric) not in block.cells:
-        return ""
-    sign = -1 if lower_is_better(metric) else 1
+        return None
+    lower = lower_is_better(metric)
     a, b = block.cells[own, metric], block.cells[rival, metric]
-    difference = sign * (a.value - b.value)
+    difference = b.value - a.value if lower else a.value - b.value
+    better, worse = ("better than", "worse than") if lower else ("above", "below")
     if a.spread is None or b.spread is None:
-        word = "above" if difference > 0 else "below" if difference < 0 else "equal to"
+        word = better if difference > 0 else worse if difference < 0 else "equal to"
+    elif abs(difference) <= CLEAR * math.hypot(a.spread, b.spread):
+        word = "within noise of"
     else:
-        noise = CLEAR * math.hypot(a.spread, b.spread)
-        word = (
-            "within noise of"
-            if abs(difference) <= noise
-            else "clearly above"
-            if difference > 0
-            else "clearly below"
-        )
-    if sign < 0:
-        word = word.replace("above", "better than").replace("below", "worse than")
-    figures = f"{metric} {a.value:.4f} against {b.value:.4f}"
-    return f"{method_title(own)} {word} the best other method, {method_title(rival)} ({figures})"
+        word = f"clearly {better if difference > 0 else worse}"
+    return Verdict(metric, own, rival, (a.value, b.value), word)
 
 
 def seed_statement(results: Iterable[Mapping[str, Any]]) -> str:
-    """What the spreads are, and the warning that one seed is one draw."""
+    """How many seeds stand behind the figures, with the warning that one seed is one draw."""
     seeds = sorted({row["seed"] for row in results})
     if len(seeds) > 1:
-        listed = ", ".join(map(str, seeds))
-        return f"Means over {len(seeds)} seeds ({listed}); ± is the standard deviation over seeds."
-    return (
-        f"One seed ({seeds[0] if seeds else 'none'}): another seed gives other figures. "
-        "± is the standard error over users and does not cover that."
-    )
+        return f"Means over {len(seeds)} seeds ({', '.join(map(str, seeds))})."
+    return f"One seed ({seeds[0] if seeds else 'none'}): another seed gives other figures."
+
+
+def spread_statement(results: Iterable[Mapping[str, Any]]) -> str:
+    """What stands behind ±."""
+    if len({row["seed"] for row in results}) > 1:
+        return "± is the standard deviation over seeds."
+    return "± is the standard error over users; it does not cover the choice of the seed."
 
 
 def _cell(rows: list[Mapping[str, Any]]) -> Cell:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,9 @@ from polyscene.report.schema import read_metrics
 from polyscene.report.summary import Block, blocks, method_title, seed_statement, verdict
 from polyscene.report.units import duration, figure, memory
 
-NAME_WIDTH, SECONDS_WIDTH, COLUMN_WIDTH = 24, 10, 11
+NAME_WIDTH, SECONDS_WIDTH, COLUMN_WIDTH = 23, 9, 12
+MARK, NO_MARK = " *", "\N{NO-BREAK SPACE}" * 2  # as wide as the mark, so that the digits stand below each other
+LEGEND = "warm: items that training saw; cold: items that it never saw; * best of a column."
 
 
 def render_terminal(run: Path, console: Console) -> None:
@@ -32,23 +35,23 @@ def render_terminal(run: Path, console: Console) -> None:
         seconds = metrics.get("method_seconds", {}).get(scenario, {})
         console.print(_table(scenario, own, seconds, console.width))
         for block in own:
-            if line := verdict(block):
-                console.print(Text(f"  {block.title}: {line}"), soft_wrap=True)
+            if found := verdict(block):
+                console.print(Text(f"{block.short_title}: {found}"), soft_wrap=True)
         console.print()
     for scenario, reason in metrics.get("skipped", {}).items():
         console.print(Text(f"{scenario} was left out: {reason}", style="yellow"), soft_wrap=True)
     if all_blocks:
-        console.print(Text(seed_statement(metrics["results"]) + " * is the best of a column."), soft_wrap=True)
+        console.print(Text(f"{LEGEND} {seed_statement(metrics['results'])}"), soft_wrap=True)
     console.print(Text(_cost(metrics)), soft_wrap=True)
 
 
 def _table(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float], width: int) -> Table:
     room = max(1, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH // len(of_scenario))
-    table = Table(title=Text(scenario, style="bold"), title_justify="left", pad_edge=False)
-    table.add_column("method")
+    table = Table(title=Text(scenario, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("\nmethod", no_wrap=True)
     columns = [(block, metric) for block in of_scenario for metric in block.metrics[:room]]
     for block, metric in columns:
-        table.add_column(Text(f"{block.title}\n{metric}"), justify="right")
+        table.add_column(Text(f"{block.short_title}\n{metric}"), justify="right")
     if seconds:
         table.add_column("\nseconds", justify="right")
     for method in dict.fromkeys(method for block in of_scenario for method in block.methods):

@@ -1,0 +1,155 @@
+"""report.html: valid, self-contained, escaped, and equal to metrics.json."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyscene.errors import CheckpointError
+from polyscene.report import write_html, write_metrics
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Parses strictly: every element is closed in order; keeps attributes, texts and ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"attribute twice in <{tag}>"
+        self.attributes.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def page(run: Path) -> Page:
+    return Page(write_html(run).read_text(encoding="utf-8"))
+
+
+def test_it_parses_and_ids_are_unique_and_links_lead_somewhere(run: Path) -> None:
+    found = page(run)
+    ids = [attributes["id"] for _, attributes in found.attributes if "id" in attributes]
+    links = [attributes["href"] for tag, attributes in found.attributes if tag == "a"]
+    assert len(ids) == len(set(ids))
+    assert {f"#{name}" for name in ids} >= set(links)
+
+
+def test_it_refers_to_nothing_outside_itself(run: Path) -> None:
+    found = page(run)
+    assert not {tag for tag, _ in found.attributes} & {"link", "img", "iframe", "object", "embed", "base"}
+    for _, attributes in found.attributes:
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|url\(|@import", text)
+
+
+def test_the_policy_admits_our_style_and_script_and_nothing_else(run: Path) -> None:
+    text = write_html(run).read_text(encoding="utf-8")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none'")
+    for element in ("style", "script"):
+        [inner] = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in policy[1]
+    assert " style=" not in text, "the policy would ignore it"
+
+
+def test_every_figure_equals_metrics_json(run: Path, metrics: dict[str, Any]) -> None:
+    found = page(run)
+    values = {attributes.get("data-value") for tag, attributes in found.attributes if tag == "td"}
+    for row in metrics["results"]:
+        assert str(row["value"]) in values
+        assert any(f"{row['value']:.4f}" in text for text in found.texts)
+    for count in metrics["parameters"]["adapters"].values():
+        assert str(count) in values
+
+
+def test_everything_the_run_knows_is_shown(run: Path) -> None:
+    text = " ".join(page(run).texts)
+    for part in (
+        "One seed (0)",
+        "MovieLens-1M",
+        "research use, no redistribution",
+        "repeated ratings: 3",
+        "data not available: name a folder",
+        "5 min 10 s",
+        "2.2 GiB",
+        "42,810",
+        "adapter of video",
+        "packages · torch",
+        "name: quickstart",
+        "validation ndcg@10",
+        "ages are groups",
+    ):
+        assert part in text
+
+
+def test_hostile_texts_stay_texts(run: Path, metrics: dict[str, Any], hostile: str) -> None:
+    clean = len(page(run).attributes)
+    for row in metrics["results"]:
+        if row["scenario"] == "social":
+            row.update(scenario=hostile, view=hostile, method=hostile, metric=hostile, protocol=hostile)
+    metrics["sources"]["video"] |= {"title": hostile, "notes": [hostile], "counts": {hostile: 1}}
+    metrics["skipped"] = {hostile: hostile}
+    metrics["seconds"][hostile] = 1.0
+    write_metrics(run, metrics)
+    (run / "resolved.yaml").write_text(f"title: {hostile}\n")
+    (run / "fingerprint.json").write_text("{}")
+    found = page(run)
+    assert [tag for tag, _ in found.attributes].count("script") == 1
+    assert "img" not in {tag for tag, _ in found.attributes}
+    assert not {name for _, attributes in found.attributes for name in attributes if name.startswith("on")}
+    assert any("{{ 7 * 7 }}" in text for text in found.texts)
+    assert abs(len(found.attributes) - clean) < 60, "no element comes from data"
+
+
+@pytest.mark.parametrize("missing", ["metrics.jsonl", "resolved.yaml", "fingerprint.json"])
+def test_missing_parts_are_said_to_be_missing(run: Path, missing: str) -> None:
+    (run / missing).unlink()
+    assert "0.1235" in " ".join(page(run).texts)
+
+
+def test_a_torn_line_and_a_torn_fingerprint_do_no_harm(run: Path) -> None:
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 999, "sce')
+    (run / "fingerprint.json").write_text('{"seed": ')
+    assert "not valid JSON" in " ".join(page(run).texts)
+
+
+def test_a_run_without_results_or_sources(run: Path, metrics: dict[str, Any]) -> None:
+    empty = {"results": [], "sources": {}, "seconds": {}}
+    parameters = {"backbone": 0, "trainable": 0, "adapters": {}}
+    write_metrics(run, metrics | empty | {"parameters": parameters})
+    assert "This run has no results yet." in " ".join(page(run).texts)
+
+
+def test_no_metrics_no_report(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        write_html(tmp_path)
+    assert list(tmp_path.iterdir()) == []
