@@ -79,9 +79,8 @@ class IdEncoder(Encoder):
         return (self.column.space if isinstance(self.column, Id) else "") or context.owner
 
     def _join_space(self, context: FitContext) -> IdSpace:
-        key = f"id-{safe_key(self._space_name(context))}"
         self.out_dim = context.d_model
-        self.shared["space"] = context.shared.get(key, lambda: IdSpace(context.d_model, self.config.init_std))
+        self.shared["space"] = id_space(context, self._space_name(context), self.config.init_std)
         return self._space
 
 
@@ -119,3 +118,14 @@ class IdSpace(nn.Module):
     def forward(self, position: Tensor) -> Tensor:
         """Vectors ``[..., d]`` at int positions; an untrained position gives the unknown vector."""
         return nn.functional.embedding(position * self.trained_M[position], self.vector_Md)
+
+
+def id_space(context: FitContext, name: str, init_std: float = 0.02) -> IdSpace:
+    """The vectors of the id space ``name``, made on first use and shared by everyone who asks for it.
+
+    An encoder keeps the space in ``self.shared``, adds its ids with :meth:`IdSpace.extend` and says with
+    :meth:`IdSpace.mark_trained` which of them its training rows reach.
+    """
+    space = context.shared.get(f"id-{safe_key(name)}", lambda: IdSpace(context.d_model, init_std))
+    assert isinstance(space, IdSpace)
+    return space
