@@ -64,6 +64,11 @@ class Problems:
     def add(self, what: str, *, fix: str = "") -> None:
         self.found.append(f"{what}: {fix}" if fix else what)
 
+    def add_error(self, error: PolysceneError) -> None:
+        """Add what an error says, in one line."""
+        what = f"{error.where}: {error.what}" if error.where else error.what
+        self.add("; ".join(what.splitlines()), fix="; ".join(error.fix.splitlines()))
+
     def raise_if_any(self, error: type[PolysceneError]) -> None:
         if self.found:
             count = f"{len(self.found)} problem" + ("s" if len(self.found) > 1 else "")

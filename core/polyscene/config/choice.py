@@ -59,7 +59,7 @@ def choose(kind: str, value: Any, host: Host, problems: Problems, where: str = "
     try:
         component = host.component(kind, mapping["name"], where=where)
     except PolysceneError as error:
-        problems.add(str(error))
+        problems.add_error(error)
         return None
     before = len(problems.found)
     given = {key: option for key, option in mapping.items() if key != "name"}

@@ -124,8 +124,8 @@ class EvaluateConfig:
 
     run: str
     """A run directory, or ``latest``."""
-    protocol: Literal["", "warm", "cold"] = ""
-    """Only this population of items; empty evaluates all."""
+    protocol: Literal["", "warm", "cold", "cold_all", "cold_user"] = ""
+    """Only this population (see ``metrics.json``); empty evaluates all."""
     scenario: list[str] | None = None
     """Only these scenarios; null evaluates all."""
     device: str = "auto"

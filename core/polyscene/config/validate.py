@@ -15,6 +15,8 @@ from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 T = TypeVar("T")
 
 _FAULTY = object()
+REPORTED = object()
+"""Stands for a value whose problems were already reported."""
 
 
 def from_mapping(cls: type[T], mapping: Any, problems: Problems, where: str = "") -> T | None:
@@ -103,7 +105,7 @@ def _check_bounds(bounds: Mapping[str, Any], value: Any, problems: Problems, pat
 def _converted(hint: Any, value: Any, problems: Problems, path: str) -> Any:
     """``value`` as the type ``hint``; a problem is added where that cannot be."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
+    if hint is Any or value is REPORTED:
         return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return value if isinstance(value, hint) else from_mapping(hint, value, problems, path)

@@ -1,4 +1,4 @@
-"""The core's own components, gathered from the packages that hold them."""
+"""The core's own components, gathered from the modules that hold them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import importlib
 
 from polyscene.registry.components import Component, Registry
 
-# Each of these exports a list called COMPONENTS. They import torch, so they are imported on first use only.
+# Each of these has a list called COMPONENTS. They import torch, so they are imported on first use only.
 PACKAGES = (
     "polyscene.features",
     "polyscene.sequence",
     "polyscene.adapters",
     "polyscene.tasks",
     "polyscene.data.splits",
-    "polyscene.training",
+    "polyscene.training.strategy",
+    "polyscene.training.balancer",
+    "polyscene.training.loggers",
     "polyscene.evaluation.baselines",
 )
 

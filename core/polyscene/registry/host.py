@@ -128,9 +128,9 @@ class Host:
                 )
         broken = [record.complaint() for record in self.records if record.status == "broken"]
         hint = did_you_mean(name, known)
-        return ConfigError(
-            f"there is no {kind} called '{name}'", where=where, fix="\n".join([hint, *broken]) if broken else hint
-        )
+        # Where no name is close, a plugin that could not be asked may be the one that has it.
+        lines = [hint] if hint.startswith("did you mean") else [hint, *broken]
+        return ConfigError(f"there is no {kind} called '{name}'", where=where, fix="\n".join(lines))
 
 
 def load_host(

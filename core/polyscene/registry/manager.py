@@ -89,7 +89,8 @@ class PluginManager:
     def call(self, hook: str, *, only: str = "", **arguments: Any) -> dict[str, Any]:
         """Call a hook of every active plugin (or of one) and return the results by plugin, in load order.
 
-        A plugin that raises is marked as broken with its reason and logged; the others are called all the same.
+        A plugin that raises is marked as broken with its reason, and the others are called all the same; where all
+        plugins are called, this is logged, as a run goes on without it.
         Iterables are read to their end here, so that a generator that raises is caught as well.
         """
         order = list(self.records)
@@ -107,7 +108,8 @@ class PluginManager:
                 results[record.name] = _read_out(result)
             except (Exception, SystemExit) as error:
                 self.stop(record, f"its hook {hook} failed: {describe(error)}")
-                _log.warning("%s", record.complaint())
+                if not only:
+                    _log.warning("%s", record.complaint())
         return results
 
 

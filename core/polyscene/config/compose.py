@@ -1,0 +1,83 @@
+"""Composing a training config from files and overrides, and checking it whole before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from polyscene.config.folder import conf_dir
+from polyscene.config.overrides import Overrides, check_overrides
+from polyscene.config.resolve import check_train
+from polyscene.config.search_path import install
+from polyscene.errors import ConfigError, Problems
+from polyscene.registry.host import Host
+
+
+def compose(name: str, overrides: Iterable[str], host: Host) -> dict[str, Any]:
+    """The composed config as plain nested values, not yet checked against the dataclasses.
+
+    Args:
+        name: the primary config, such as ``train``.
+        overrides: Hydra overrides without sweeps; options that no file lists need no ``+``.
+        host: whose plugins' config folders are searched.
+
+    Raises:
+        ConfigError: overrides that cannot be applied, all of them in one message.
+    """
+    problems = Problems("config")
+    with _composer(host):
+        checked = check_overrides(name, overrides, host, problems)
+        problems.raise_if_any(ConfigError)
+        return _plain(name, checked.lines)
+
+
+def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) -> Overrides:
+    """Check a whole command line of ``polyscene train``, every job of a sweep included.
+
+    Args:
+        overrides: what was typed.
+        host: the plugins.
+        sweep: whether keys may have several values.
+
+    Returns:
+        Overrides that Hydra accepts.
+
+    Raises:
+        ConfigError: everything that is wrong, in overrides and in values, in one message.
+    """
+    problems = Problems("config")
+    with _composer(host):
+        checked = check_overrides("train", overrides, host, problems, sweep=sweep)
+        for lines in checked.jobs_to_check():
+            found = Problems("config")
+            check_train(_plain("train", lines), host, found)
+            problems.found += [line for line in found.found if line not in problems.found]
+    problems.raise_if_any(ConfigError)
+    return checked
+
+
+@contextmanager
+def _composer(host: Host) -> Iterator[None]:
+    install(host)
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield
+
+
+def _plain(name: str, overrides: list[str]) -> dict[str, Any]:
+    try:
+        mapping: Any = OmegaConf.to_container(hydra_compose(name, overrides), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        # What is left here is a malformed file of a plugin or a reference to a value that does not exist.
+        raise ConfigError(
+            " ".join(str(error).split()), where=f"{name}.yaml {' '.join(overrides)}".strip()
+        ) from None
+    return mapping

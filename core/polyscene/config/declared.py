@@ -1,0 +1,43 @@
+"""Checks of what a scenario declares: encoders, tasks and splits must exist and take the given options."""
+
+from __future__ import annotations
+
+from polyscene.config.choice import choose
+from polyscene.data.scenario import Scenario, ScenarioConfig
+from polyscene.errors import Problems, did_you_mean
+from polyscene.registry.host import Host
+
+AUTO = "auto"
+"""A scenario's ``dataset`` may say this where the plugin chooses by what is at hand."""
+
+
+def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> None:
+    """Check the columns and tasks of a scenario against the registered components.
+
+    Args:
+        scenario: what the plugin declares.
+        host: knows the components.
+        problems: receives one line per mistake, naming the scenario.
+    """
+    owner = f"scenario {scenario.name} (plugin {host.providers.get(scenario.name, '?')})"
+    tables = (
+        ("items", scenario.item_columns),
+        ("users", scenario.user_columns),
+        ("events", scenario.event_columns),
+    )
+    for table, columns in tables:
+        for column in columns:
+            where = f"{owner}: {table} column '{column.name or 'id'}'"
+            choose("encoder", {**column.options, "name": column.encoder_name}, host, problems, where)
+    for task in scenario.tasks:
+        choose("task", {**task.options, "name": task.name}, host, problems, f"{owner}: task '{task.name}'")
+
+
+def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: Host, problems: Problems) -> None:
+    """Check the options of a scenario that refer to something else: its split and its data set."""
+    choose("split", options.split, host, problems, f"scenario.{name}.split")
+    if options.dataset not in {"", AUTO, *datasets}:
+        problems.add(
+            f"'scenario.{name}.dataset' is '{options.dataset}', which no config declares",
+            fix=did_you_mean(options.dataset, datasets),
+        )

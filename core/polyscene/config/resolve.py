@@ -1,0 +1,101 @@
+"""From composed mappings to checked dataclasses: everything that is wrong, in one message, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from polyscene.backbone.config import BackboneConfig
+from polyscene.config.choice import choose
+from polyscene.config.declared import check_declaration, check_options
+from polyscene.config.schema import TrainConfig
+from polyscene.config.search_path import COMPONENT_GROUPS
+from polyscene.config.validate import REPORTED, from_mapping
+from polyscene.data.datasets import DataSet
+from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
+from polyscene.registry.host import Host
+
+SINGLE = "single"
+"""The control that trains each scenario alone; the other controls are baselines."""
+
+
+def resolve_train(mapping: Mapping[str, Any], host: Host) -> TrainConfig:
+    """A checked training config.
+
+    Args:
+        mapping: the composed config, see :func:`polyscene.config.compose.compose`.
+        host: knows scenarios and components.
+
+    Raises:
+        ConfigError: everything that is wrong: unknown keys, wrong types, values out of bounds, unknown scenarios
+            and components, options that a component does not have.
+    """
+    problems = Problems("config")
+    config = check_train(mapping, host, problems)
+    problems.raise_if_any(ConfigError)
+    assert config is not None
+    return config
+
+
+def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems) -> TrainConfig | None:
+    """As :func:`resolve_train`, adding what is wrong to ``problems`` and returning ``None`` then."""
+    before = len(problems.found)
+    values: dict[str, Any] = dict(mapping)
+    for kind in COMPONENT_GROUPS:
+        values[kind] = choose(kind, mapping.get(kind), host, problems) or REPORTED
+    values["dataset"] = _datasets(mapping.get("dataset") or {}, problems)
+    values["scenario"] = _scenarios(mapping.get("scenario"), set(values["dataset"]), host, problems)
+    values["backbone"] = _backbone(mapping.get("backbone"), problems)
+    _check_controls(mapping.get("controls"), host, problems)
+    config = from_mapping(TrainConfig, values, problems)
+    return config if len(problems.found) == before else None
+
+
+def _check_controls(controls: Any, host: Host, problems: Problems) -> None:
+    known = [SINGLE, *host.registry.names("baseline")]
+    for control in controls if isinstance(controls, list) else ():
+        if control not in known:
+            problems.add(f"'controls' names '{control}'", fix=did_you_mean(str(control), known))
+
+
+def _backbone(mapping: Any, problems: Problems) -> Any:
+    backbone = from_mapping(BackboneConfig, mapping or {}, problems, "backbone")
+    if backbone is None:
+        return REPORTED
+    try:
+        backbone.validate()
+    except ConfigError as error:
+        problems.add_error(error)
+    return backbone
+
+
+def _datasets(mapping: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, options in mapping.items():
+        where = f"dataset.{name}"
+        given = {"name": name, **options} if isinstance(options, Mapping) else options
+        dataset = from_mapping(DataSet, given, problems, where)
+        for line in dataset.problems() if dataset else ():
+            problems.add(f"{where}: {line}")
+        found[name] = dataset or REPORTED
+    return found
+
+
+def _scenarios(mapping: Any, datasets: set[str], host: Host, problems: Problems) -> Any:
+    if not isinstance(mapping, Mapping) or not mapping:
+        known = ", ".join(sorted(host.scenarios)) or "none: no plugin is active"
+        problems.add("no scenario is chosen", fix=f"give scenario=NAME or scenario=[NAME,NAME]. Known: {known}")
+        return REPORTED
+    found: dict[str, Any] = {}
+    for name, options in mapping.items():
+        try:
+            scenario = host.scenario(name)
+        except PolysceneError as error:
+            problems.add_error(error)
+            continue
+        check_declaration(scenario, host, problems)
+        config = from_mapping(scenario.config, options or {}, problems, f"scenario.{name}")
+        if config is not None:
+            check_options(name, config, datasets, host, problems)
+        found[name] = config or REPORTED
+    return found

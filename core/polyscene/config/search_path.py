@@ -1,0 +1,63 @@
+"""Adds the config folders of plugins to Hydra's search path, and names that have no file to its config store."""
+
+from __future__ import annotations
+
+import importlib.resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import ClassVar
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from polyscene.config.folder import conf_dir
+from polyscene.registry.host import Host
+
+COMPONENT_GROUPS = ("fusion", "sequence", "adapter", "strategy", "balancer", "logger")
+"""Config groups that choose a component: the group is the component's kind."""
+
+
+class PluginConfigs(SearchPathPlugin):
+    """Hydra asks this class for further config folders whenever it composes."""
+
+    paths: ClassVar[list[tuple[str, str]]] = []
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for plugin, path in self.paths:
+            search_path.append(provider=f"plugin {plugin}", path=path)
+
+
+def install(host: Host) -> None:
+    """Let Hydra compose what this host offers.
+
+    Scenarios and components without a config file can be chosen as well: they start from their defaults.
+    """
+    PluginConfigs.paths = host.config_paths()
+    Plugins.instance().register(PluginConfigs)
+    store, files = ConfigStore.instance(), config_names(host)
+    for name, plugin in host.providers.items():
+        if name not in files.get("scenario", ()):
+            store.store(group="scenario", name=name, node={}, package=f"scenario.{name}", provider=plugin)
+    for component in host.registry:
+        kind, name = component.kind, component.name
+        if kind in COMPONENT_GROUPS and name not in files.get(kind, ()):
+            store.store(group=kind, name=name, node={"name": name}, provider=component.provider)
+
+
+def config_names(host: Host) -> dict[str, set[str]]:
+    """Names of config files by group, over the core's folder and those of the plugins."""
+    folders: list[Traversable] = [conf_dir()]
+    for _, path in host.config_paths():
+        scheme, _, rest = path.partition("://")
+        folders.append(Path(rest) if scheme == "file" else importlib.resources.files(rest))
+    names: dict[str, set[str]] = {}
+    for folder in folders:
+        for group in folder.iterdir():
+            if group.is_dir():
+                found = {
+                    file.name.removesuffix(".yaml") for file in group.iterdir() if file.name.endswith(".yaml")
+                }
+                names.setdefault(group.name, set()).update(found)
+    return {group: found for group, found in names.items() if found}
