@@ -19,8 +19,8 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
     """Interactions sorted by user, phase, time; rows of the same second keep their order in the file.
 
     Event columns that the scenario declares become tensors: float32 for ``Number``, int64 for ``Timestamp`` and
-    int32 codes into :func:`event_labels` for all others (-1 where missing). A knowledge graph always has its
-    ``relation``. Peak memory beside the tables is 17 bytes per row and a constant.
+    int32 codes into :func:`event_labels` for all others (-1 where missing).
+    Memory beside the tables peaks at the 16 bytes per row of the result, 4 or 8 per event column, and a constant.
     """
     rows = len(tables.interactions)
     grouped = group_by_user(tables.user_R, len(tables.users))
@@ -30,8 +30,6 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
     value_R = np.ones(rows, dtype=np.float32) if tables.value_R is None else np.empty(rows, dtype=np.float32)
     time_R = np.zeros(rows, dtype=np.int64)
     sources = {column.name: _source(tables, column) for column in scenario.event_columns}
-    if tables.is_graph:
-        sources["relation"] = event_codes(tables, "relation")
     columns = {name: np.empty(rows, dtype=source.dtype) for name, source in sources.items()}
     start_UP = np.zeros((len(tables.users), len(Phase) + 1), dtype=np.int64)
     for part, user_B in grouped.parts():

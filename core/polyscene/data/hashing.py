@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+
+_hash_array: Callable[..., np.ndarray] = pd.util.hash_array  # type: ignore[attr-defined]  # public, but made lazily
 
 
 def id_hashes(ids: pd.Series | pd.Index, seed: int, purpose: str) -> np.ndarray:
     """uint64 per id, uniform, a function of the id's text, the seed and the purpose only."""
     text = np.asarray(ids, dtype=object)
-    salt = np.uint64(int(pd.util.hash_array(np.array([f"{purpose}/{seed}"], dtype=object))[0]))
-    return mixed(pd.util.hash_array(text, categorize=False) ^ salt)
+    salt = np.uint64(int(_hash_array(np.array([f"{purpose}/{seed}"], dtype=object))[0]))
+    return mixed(_hash_array(text, categorize=False) ^ salt)
 
 
 def mixed(key: np.ndarray) -> np.ndarray:

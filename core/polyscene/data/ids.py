@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,18 @@ def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
     """Slices that cover ``rows`` in order, each of at most ``size`` rows."""
     for start in range(0, rows, size):
         yield slice(start, min(start + size, rows))
+
+
+def series(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column that is known to be there once (pandas types ``frame[name]`` more widely)."""
+    column = frame[name]
+    assert isinstance(column, pd.Series)
+    return column
+
+
+def values_of(column: pd.Series) -> Any:
+    """The array of a column without a copy: NumPy where the column is plain, else the pandas array."""
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
 
 
 def encode(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polyscene.data.ids import blocks, where
+from polyscene.data.ids import blocks, values_of, where
 from polyscene.errors import Problems
 
 _LATEST = 1e11  # unix seconds of the year 5138: beyond lie milliseconds
@@ -17,7 +17,7 @@ def numbers(where_: str, column: pd.Series, problems: Problems) -> np.ndarray | 
     """The column as float32; text, missing and infinite values are problems (then ``None``)."""
     if not _is_number(column, where_, problems):
         return None
-    values = column.array
+    values = values_of(column)
     total, rows = where(~np.isfinite(_floats(values[block])) for block in blocks(len(column)))
     if total:
         problems.add(
@@ -41,9 +41,9 @@ def seconds(where_: str, column: pd.Series, problems: Problems) -> np.ndarray | 
         return None
     if not _is_number(column, where_, problems):
         return None
-    values = column.array
+    values = values_of(column)
     checks = (
-        (lambda x: np.isnan(x), "is missing", "fill the times in, or leave the whole column out"),
+        (np.isnan, "is missing", "fill the times in, or leave the whole column out"),
         (lambda x: x < 0, "is negative", "times are unix seconds since 1970 (UTC)"),
         (lambda x: x > _LATEST, "looks like milliseconds", "divide it by 1000: times are unix seconds (UTC)"),
     )
@@ -74,13 +74,13 @@ def _floats(values: Any) -> np.ndarray:
 
 
 def _filled(values: Any, dtype: type) -> np.ndarray:
-    if isinstance(values.dtype, np.dtype) and values.dtype == dtype:
-        return np.asarray(values)
+    if isinstance(values, np.ndarray) and values.dtype == dtype:
+        return values
     result = np.empty(len(values), dtype=dtype)
     for block in blocks(len(values)):
         part = values[block]
-        whole = isinstance(part.dtype, np.dtype) and part.dtype.kind in "iu"
-        result[block] = np.asarray(part) if whole else _floats(part)
+        whole = isinstance(part, np.ndarray) and part.dtype.kind in "iu"
+        result[block] = part if whole else _floats(part)
     return result
 
 

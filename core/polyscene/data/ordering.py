@@ -23,7 +23,7 @@ class Grouped:
     start_U: np.ndarray
 
     def parts(self, size: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
-        """Consecutive stretches of ``row_R`` of about ``size`` rows that never cut a user, with the user of each."""
+        """Stretches of ``row_R`` of about ``size`` rows that never cut a user, and the user of each row."""
         first, n_users = 0, len(self.start_U) - 1
         while first < n_users:
             limit = self.start_U[first] + size

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from polyscene.data.fingerprint import fingerprint
+from polyscene.data.ids import series
 from polyscene.data.validation import checked_tables
 
 
@@ -21,10 +22,6 @@ class Tables:
     frame is its row number, ``interactions.user_id`` and ``item_id`` are categoricals whose categories are the ids
     of ``users`` and ``items`` in table order (so a code is a row number), ``value`` is float32 and ``timestamp``
     int64. Interactions cost 20 bytes per row when they have a value and a time.
-
-    Tables with facts and an empty ``interactions`` frame describe a knowledge graph: the items are its entities,
-    they are the users as well, and each fact becomes the row ``user_id=head, item_id=tail`` with a categorical
-    column ``relation``.
 
     Args:
         items: ``item_id`` (unique) and the columns that describe items.
@@ -67,14 +64,24 @@ class Tables:
             object.__setattr__(self, name, frame)
 
     @property
+    def user_ids(self) -> pd.Index:
+        """Ids of the users in table order."""
+        return pd.Index(self.users["user_id"])
+
+    @property
+    def item_ids(self) -> pd.Index:
+        """Ids of the items in table order."""
+        return pd.Index(self.items["item_id"])
+
+    @property
     def user_R(self) -> np.ndarray:
         """Row number in ``users`` of each interaction (no copy)."""
-        return _codes(self.interactions["user_id"])
+        return _codes(series(self.interactions, "user_id"))
 
     @property
     def item_R(self) -> np.ndarray:
         """Row number in ``items`` of each interaction (no copy)."""
-        return _codes(self.interactions["item_id"])
+        return _codes(series(self.interactions, "item_id"))
 
     @property
     def value_R(self) -> np.ndarray | None:
@@ -85,11 +92,6 @@ class Tables:
     def time_R(self) -> np.ndarray | None:
         """int64 unix seconds of each interaction, ``None`` if the source has no times."""
         return self.interactions["timestamp"].to_numpy() if "timestamp" in self.interactions else None
-
-    @property
-    def is_graph(self) -> bool:
-        """Whether the interactions are the facts of a knowledge graph."""
-        return self.facts is not None and "relation" in self.interactions
 
     def fingerprint(self) -> str:
         """sha256 over the content of all tables in their row order, as 64 hexadecimal digits."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polyscene.data.ids import align, blocks, categorical, counts, encode, where
+from polyscene.data.ids import align, blocks, categorical, counts, encode, series, values_of, where
 from polyscene.data.numbers import numbers, seconds
 from polyscene.errors import DataError, Problems
 
@@ -35,12 +35,8 @@ def checked_tables(
         DataError: with every problem found.
     """
     problems = Problems("tables")
-    graph = facts is not None and isinstance(interactions, pd.DataFrame) and interactions.empty
     given = {"items": items, "users": users, "interactions": interactions, "links": links, "facts": facts}
     wanted = {name: frame for name, frame in given.items() if frame is not None}
-    if graph:
-        del wanted["interactions"]
-        wanted.pop("users", None)
     for name, frame in wanted.items():
         extra = (value,) if value and name == "interactions" else ()
         _check_shape(name, frame, _KEYS[name] + extra, problems)
@@ -48,16 +44,9 @@ def checked_tables(
 
     result: dict[str, Any] = {"items": _entities("items", "item_id", items, problems)}
     item_ids = pd.Index(result["items"]["item_id"])
-    if graph:
-        result |= _graph(wanted["facts"], item_ids, problems)
-    else:
-        if users is not None:
-            result["users"] = _entities("users", "user_id", users, problems)
-        else:
-            result["users"] = _users_of(interactions)
-        user_ids = pd.Index(result["users"]["user_id"])
-        result["interactions"] = _interactions(interactions, user_ids, item_ids, value, problems)
+    result["users"] = _users_of(interactions) if users is None else _entities("users", "user_id", users, problems)
     user_ids = pd.Index(result["users"]["user_id"])
+    result["interactions"] = _interactions(interactions, user_ids, item_ids, value, problems)
     for name, ids in (("users", user_ids), ("items", item_ids)):
         if len(ids) == 1:
             problems.add(
@@ -89,9 +78,9 @@ def _check_shape(name: str, frame: Any, columns: tuple[str, ...], problems: Prob
 def _entities(table: str, key: str, frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     """The table with its key as text, checked to be complete and unique."""
     try:
-        codes, ids = encode(frame[key])
+        codes, ids = encode(series(frame, key))
     except TypeError as error:
-        _wrong_id_type(table, key, frame[key], error, problems)
+        _wrong_id_type(table, key, series(frame, key), error, problems)
         return frame.assign(**{key: frame[key].astype("str")})
     _report_missing(table, key, codes, problems)
     seen = counts(codes, len(ids))
@@ -108,7 +97,7 @@ def _entities(table: str, key: str, frame: pd.DataFrame, problems: Problems) -> 
 
 def _users_of(interactions: pd.DataFrame) -> pd.DataFrame:
     try:
-        codes, ids = encode(interactions["user_id"])
+        codes, ids = encode(series(interactions, "user_id"))
     except TypeError:
         return pd.DataFrame({"user_id": pd.Series(dtype="str")})  # reported with the interactions
     occurring = ids[counts(codes, len(ids)) > 0]
@@ -120,11 +109,11 @@ def _interactions(
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in frame.columns:
-        column = frame[name]
+        column = series(frame, name)
         if name == "user_id":
-            columns[name] = _reference("interactions", name, column, user_ids, "users", problems)
+            columns[name] = _reference("interactions", name, column, user_ids, "users", problems=problems)
         elif name == "item_id":
-            columns[name] = _reference("interactions", name, column, item_ids, "items", problems)
+            columns[name] = _reference("interactions", name, column, item_ids, "items", problems=problems)
         elif name == value:
             columns[name] = numbers(f"interactions.{name}", column, problems)
         elif name == "timestamp":
@@ -132,20 +121,9 @@ def _interactions(
             if time_R is not None:
                 columns[name] = time_R
         else:
-            columns[name] = column.array
+            columns[name] = values_of(column)
     # The frame takes the arrays as they are: a copy would double the memory.
     return pd.DataFrame({name: column for name, column in columns.items() if column is not None}, copy=False)
-
-
-def _graph(facts: pd.DataFrame, entities: pd.Index, problems: Problems) -> dict[str, Any]:
-    names, relations = pd.factorize(facts["relation"].astype("str"), sort=True)
-    columns = {
-        "user_id": _reference("facts", "head", facts["head"], entities, "items (its entities)", problems),
-        "item_id": _reference("facts", "tail", facts["tail"], entities, "items (its entities)", problems),
-        "relation": categorical(names.astype(np.int32), pd.Index(relations)),
-    }
-    kept = {name: column for name, column in columns.items() if column is not None}
-    return {"users": pd.DataFrame({"user_id": entities}), "interactions": pd.DataFrame(kept, copy=False)}
 
 
 def _references(
@@ -153,14 +131,14 @@ def _references(
 ) -> pd.DataFrame:
     result = frame.reset_index(drop=True)
     for column, ids in known.items():
-        checked = _reference(table, column, frame[column], ids, "users", problems)
+        checked = _reference(table, column, series(frame, column), ids, "users", problems=problems)
         if checked is not None:
             result[column] = checked.astype("str")
     return result
 
 
 def _reference(
-    table: str, key: str, column: pd.Series, known: pd.Index | None, target: str, problems: Problems
+    table: str, key: str, column: pd.Series, known: pd.Index | None, target: str, *, problems: Problems
 ) -> pd.Categorical | None:
     """The column as a categorical over ``known`` ids; ids that point nowhere are problems."""
     try:

@@ -21,16 +21,19 @@ class IdColumn:
         self.known: pa.Array = pa.array([], pa.string())
 
     def append(self, values: pa.Array) -> None:
-        encoded = values if pa.types.is_dictionary(values.type) else pc.dictionary_encode(values)
+        encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
         ids = encoded.dictionary.cast(pa.string())
-        fresh = ids.filter(pc.invert(pc.is_in(ids, value_set=self.known)))
+        fresh = ids.filter(self._positions(ids).is_null())
         if len(fresh):
             self.known = pa.concat_arrays([self.known, fresh])
-        position = np.append(pc.index_in(ids, value_set=self.known).to_numpy(zero_copy_only=False), -1)
+        position = np.append(self._positions(ids).to_numpy(zero_copy_only=False), -1)
         index = encoded.indices.fill_null(len(ids)).to_numpy(zero_copy_only=False)
         self.code_R = _with_room(self.code_R, self.filled + len(index))
         self.code_R[self.filled : self.filled + len(index)] = position[index]
         self.filled += len(index)
+
+    def _positions(self, ids: pa.Array) -> pa.Array:
+        return pc.call_function("index_in", [ids], pc.SetLookupOptions(value_set=self.known))
 
     def finish(self) -> pd.Categorical:
         # Rows keep their codes: the ids stay in the order in which they were first met.

@@ -117,12 +117,12 @@ class Splitter(ABC):
     def cold_items(self, tables: Tables) -> np.ndarray:
         """bool per item: taken out whole."""
         seen = counts(tables.item_R, len(tables.items)) > 0
-        return chosen(tables.items["item_id"], seen, self.config.cold_items, self.config.seed, "cold items")
+        return chosen(tables.item_ids, seen, self.config.cold_items, self.config.seed, "cold items")
 
     def cold_users(self, tables: Tables) -> np.ndarray:
         """bool per user: kept out of training."""
         seen = counts(tables.user_R, len(tables.users)) > 0
-        return chosen(tables.users["user_id"], seen, self.config.cold_users, self.config.seed, "cold users")
+        return chosen(tables.user_ids, seen, self.config.cold_users, self.config.seed, "cold users")
 
     def check_config(self, problems: Problems) -> None:
         """Adds what is wrong with the options."""

@@ -25,8 +25,8 @@ class Edges(Splitter):
     config: FractionConfig
 
     def assign(self, tables: Tables, phase_R: np.ndarray) -> None:
-        head_hash_U = id_hashes(tables.users["user_id"], self.config.seed, "end of an edge")
-        tail_hash_N = id_hashes(tables.items["item_id"], self.config.seed, "end of an edge")
+        head_hash_U = id_hashes(tables.user_ids, self.config.seed, "end of an edge")
+        tail_hash_N = id_hashes(tables.item_ids, self.config.seed, "end of an edge")
         for block in blocks(len(phase_R)):
             head_B, tail_B = head_hash_U[tables.user_R[block]], tail_hash_N[tables.item_R[block]]
             low_B, high_B = np.minimum(head_B, tail_B), np.maximum(head_B, tail_B)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyscene.data.ids import blocks, where
+from polyscene.data.ids import blocks, series, where
 from polyscene.data.phases import Phase
 from polyscene.data.sources import read_frame
 from polyscene.data.splits.base import SplitConfig, Splitter
@@ -16,9 +16,9 @@ from polyscene.data.tables import Tables
 from polyscene.errors import DataError, Problems
 
 _NAMES = {
-    **{name: Phase.TRAIN for name in ("train", "training", "0")},
-    **{name: Phase.VALIDATION for name in ("validation", "valid", "val", "dev", "1")},
-    **{name: Phase.TEST for name in ("test", "2")},
+    **dict.fromkeys(("train", "training", "0"), Phase.TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "1"), Phase.VALIDATION),
+    **dict.fromkeys(("test", "2"), Phase.TEST),
 }
 
 
@@ -68,7 +68,7 @@ class Given(Splitter):
         ids = (
             frame.loc[frame[self.config.cold_column].astype(bool), self.config.item_column].astype("str").unique()
         )
-        return tables.items["item_id"].isin(ids).to_numpy()
+        return tables.item_ids.isin(ids)
 
     def check_config(self, problems: Problems) -> None:
         super().check_config(problems)
@@ -84,9 +84,9 @@ class Given(Splitter):
         if not config.path:
             if config.split_column not in tables.interactions:
                 self._fail(f"interactions have no column '{config.split_column}'", "name another split_column")
-            return self._numbered(tables.interactions[config.split_column])
+            return self._numbered(series(tables.interactions, config.split_column))
         frame = self._read()
-        phase_F = self._numbered(frame[config.split_column])
+        phase_F = self._numbered(series(frame, config.split_column))
         if config.row_column:
             return self._by_row(frame[config.row_column].to_numpy(), phase_F, len(tables.interactions))
         return self._by_pair(tables, frame, phase_F)
@@ -116,9 +116,9 @@ class Given(Splitter):
         return phase_R
 
     def _by_pair(self, tables: Tables, frame: pd.DataFrame, phase_F: np.ndarray) -> np.ndarray:
-        users, items = pd.Index(tables.users["user_id"]), pd.Index(tables.items["item_id"])
-        left = frame[self.config.user_column].astype("str")
-        right = frame[self.config.item_column].astype("str")
+        users, items = tables.user_ids, tables.item_ids
+        left = pd.Index(frame[self.config.user_column].astype("str"))
+        right = pd.Index(frame[self.config.item_column].astype("str"))
         keys, phases = [_pair(users.get_indexer(left), items.get_indexer(right), len(items))], [phase_F]
         if self.config.undirected:
             keys.append(_pair(users.get_indexer(right), items.get_indexer(left), len(items)))

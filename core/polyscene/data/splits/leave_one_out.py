@@ -25,10 +25,10 @@ class LeaveOneOut(Splitter):
     def assign(self, tables: Tables, phase_R: np.ndarray) -> None:
         time_R = self.times(tables)
         grouped = group_by_user(tables.user_R, len(tables.users))
-        for part, user_B in grouped.parts():
+        for part, all_user_B in grouped.parts():
             row_B = grouped.row_R[part]
             warm_B = phase_R[row_B] == Phase.TRAIN
-            row_B, user_B = row_B[warm_B], user_B[warm_B]
+            row_B, user_B = row_B[warm_B], all_user_B[warm_B]
             row_B = row_B[np.lexsort([time_R[row_B], user_B])]
             last_B = np.flatnonzero(np.append(user_B[1:] != user_B[:-1], True)) if len(user_B) else user_B
             length_B = np.diff(last_B, prepend=-1)

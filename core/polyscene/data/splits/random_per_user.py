@@ -23,8 +23,8 @@ class RandomPerUser(Splitter):
     config: FractionConfig
 
     def assign(self, tables: Tables, phase_R: np.ndarray) -> None:
-        user_hash_U = id_hashes(tables.users["user_id"], self.config.seed, "user of a pair")
-        item_hash_N = id_hashes(tables.items["item_id"], self.config.seed, "item of a pair")
+        user_hash_U = id_hashes(tables.user_ids, self.config.seed, "user of a pair")
+        item_hash_N = id_hashes(tables.item_ids, self.config.seed, "item of a pair")
         grouped = group_by_user(tables.user_R, len(tables.users))
         for part, all_user_B in grouped.parts():
             row_B = grouped.row_R[part]
