@@ -158,4 +158,4 @@ class EntityEncoder(nn.Module):
             if source not in frame.columns:
                 problems.add(f"column '{source}' is missing", fix=did_you_mean(source, map(str, frame.columns)))
         problems.raise_if_any(DataError)
-        return {field: frame[self._source(column)] for field, column in self.columns.items()}
+        return {field: pd.Series(frame[self._source(column)]) for field, column in self.columns.items()}

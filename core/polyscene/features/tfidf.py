@@ -72,7 +72,9 @@ class TfidfEncoder(Encoder):
         rows_w = np.array([found[word] for word in self.words], dtype=np.float64)
         idf_w = 1 + np.log((1 + context.train_rows.sum()) / (1 + rows_w))
         weighted_M = sparse.diags_array(np.sqrt(rows_M)) @ self._tfidf(texts, idf_w)
-        component_wr = _right_singular(sparse.csr_array(weighted_M), self.config.dimensions, context.seed)
+        component_wr = _right_singular(
+            sparse.csr_array(weighted_M), len(self.words), self.config.dimensions, context.seed
+        )
         self._create(context, torch.from_numpy(idf_w).float(), torch.from_numpy(component_wr).float())
 
     def fitted(self) -> dict[str, Any]:
@@ -106,9 +108,9 @@ class TfidfEncoder(Encoder):
         self.no_text_d = nn.Parameter(0.02 * torch.randn(context.d_model))
 
     def _words(self, values: pd.Series) -> tuple[np.ndarray, list[list[str]]]:
-        tags = isinstance(self.column, Tags)
-        split = split_tags(self.column.separator) if tags else lambda text: _WORD.findall(text.lower())
-        return unique_lists(values, split)
+        if isinstance(self.column, Tags):
+            return unique_lists(values, split_tags(self.column.separator))
+        return unique_lists(values, lambda text: _WORD.findall(text.lower()))
 
     def _tfidf(self, texts: Sequence[Sequence[str]], idf_w: np.ndarray) -> sparse.csr_array:
         position = {word: index for index, word in enumerate(self.words)}
@@ -125,17 +127,18 @@ class TfidfEncoder(Encoder):
         return sparse.csr_array(sparse.diags_array(1 / np.where(norm > 0, norm, 1)) @ tfidf)
 
 
-def _right_singular(matrix: sparse.csr_array, rank: int, seed: int) -> np.ndarray:
+def _right_singular(matrix: sparse.csr_array, words: int, rank: int, seed: int) -> np.ndarray:
     """The leading right singular vectors ``[w, min(rank, rows, w)]``, each with its largest entry positive."""
-    rank = min(rank, *matrix.shape)
-    if rank == 0:
-        return np.zeros((matrix.shape[1], 1))
-    if rank == min(matrix.shape):
+    rows = len(matrix.indptr) - 1
+    smaller = min(rows, words)
+    if smaller == 0:
+        return np.zeros((words, 1))
+    if rank >= smaller:
         component_rw = np.linalg.svd(matrix.toarray(), full_matrices=False)[2]
     else:
-        start = np.random.default_rng(seed).standard_normal(min(matrix.shape))
+        start = np.random.default_rng(seed).standard_normal(smaller)
         _, value, component_rw = svds(matrix, k=rank, v0=start)
-        component_rw = component_rw[np.argsort(-value)]
+        component_rw = np.asarray(component_rw)[np.argsort(-np.asarray(value))]
     largest = np.abs(component_rw).argmax(axis=1)
     sign = np.sign(component_rw[np.arange(len(component_rw)), largest])
     return np.ascontiguousarray((component_rw * sign[:, None]).T)
