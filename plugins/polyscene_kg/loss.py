@@ -1,0 +1,50 @@
+"""Hard negatives weigh more: most random entities are obviously wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from polyscene import RankingLoss, Windows
+
+
+@dataclass
+class SelfAdversarialConfig:
+    """Options of the self-adversarial loss.
+
+    Args:
+        temperature: how sharply negatives are weighed by their score; 0 weighs them alike.
+        margin: score above which a triple counts as true.
+    """
+
+    temperature: float = 1.0
+    margin: float = 0.0
+
+
+class SelfAdversarialLoss(RankingLoss):
+    """``-log sigma(s - m) - sum_i p_i log sigma(m - s_i)`` with ``p = softmax(temperature * s_i)``, not learned.
+
+    Self-adversarial negative sampling [Sun et al., ICLR 2019, eq. 5-6], with ``m`` the margin on scores. A
+    candidate equal to the step's item is no negative.
+    """
+
+    config: Any
+
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        margin = self.config.margin
+        if includes_positive:
+            candidates_BTC = candidates_BTC.scatter(-1, windows.item_BT.unsqueeze(-1), -math.inf)
+        counts_BTC = torch.isfinite(candidates_BTC)
+        scores_BTC = torch.where(counts_BTC, candidates_BTC, 0.0)
+        logit_BTC = (self.config.temperature * scores_BTC.detach()).masked_fill(~counts_BTC, -math.inf)
+        # Where a row has no negative at all the softmax is undefined, and there is nothing to push down.
+        weight_BTC = torch.where(counts_BTC, logit_BTC.softmax(dim=-1), 0.0)
+        negative_BT = (weight_BTC * functional.softplus(scores_BTC - margin)).sum(dim=-1)
+        return functional.softplus(margin - positive_BT) + negative_BT

@@ -1,0 +1,55 @@
+"""What the relations of the film graph say about the entities that they join."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+FILM = "film"
+PERSON = "person working in film"
+
+# (type of head, type of tail). Types are coarse on purpose: whether somebody acts or directs is a fact that may
+# be asked for, whether an entity is a person is not.
+DOMAINS: dict[str, tuple[str, str]] = {
+    "film.actor.film": (PERSON, FILM),
+    "film.cinematographer.film": (PERSON, FILM),
+    "film.content_rating.film": ("content rating", FILM),
+    "film.director.film": (PERSON, FILM),
+    "film.film.actor": (FILM, PERSON),
+    "film.film.award_nomination": (FILM, "film award"),
+    "film.film.award_won": (FILM, "film award"),
+    "film.film.cinematography": (FILM, PERSON),
+    "film.film.country": (FILM, "country"),
+    "film.film.directed_by": (FILM, PERSON),
+    "film.film.genre": (FILM, "film genre"),
+    "film.film.language": (FILM, "language"),
+    "film.film.prequel": (FILM, FILM),
+    "film.film.produced_by": (FILM, PERSON),
+    "film.film.production_companies": (FILM, "film production company"),
+    "film.film.rating": (FILM, "content rating"),
+    "film.film.sequel": (FILM, FILM),
+    "film.film.subjects": (FILM, "subject of films"),
+    "film.film.written_by": (FILM, PERSON),
+    "film.film_genre.films_in_this_genre": ("film genre", FILM),
+    "film.film_subject.films": ("subject of films", FILM),
+    "film.producer.film": (PERSON, FILM),
+    "film.production_company.films": ("film production company", FILM),
+    "film.writer.film": (PERSON, FILM),
+}
+OTHER = "thing"
+
+
+def entity_types(facts: pd.DataFrame) -> pd.Series:
+    """The type of each entity, indexed by entity, sorted: the one that most of its facts imply.
+
+    Ties go to the type that comes first in the alphabet. Relations that are not listed here say nothing; an
+    entity of which nothing is said is a 'thing'.
+    """
+    said = [
+        pd.DataFrame({"entity": facts[side], "type": facts["relation"].map({r: d[i] for r, d in DOMAINS.items()})})
+        for i, side in enumerate(("head", "tail"))
+    ]
+    votes = pd.concat(said, ignore_index=True).fillna({"type": OTHER}).value_counts().reset_index(name="votes")
+    # 'thing' comes last however often it was said.
+    votes["known"] = votes["type"] != OTHER
+    votes = votes.sort_values(["entity", "known", "votes", "type"], ascending=[True, False, False, True])
+    return votes.drop_duplicates("entity").set_index("entity")["type"]
