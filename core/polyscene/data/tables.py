@@ -31,6 +31,7 @@ class Tables:
             id) when ``None``.
         links: ``user_id``, ``friend_id``, one row per directed link.
         facts: ``head``, ``relation``, ``tail``.
+        extra: further frames by name, for the scenario's own encoders; kept as they are.
         value: the interactions column that is a row's value (rating, count); empty if every row counts 1.
         dropped: what the loader dropped or merged, counted.
         sources: one line each: where the data came from, its terms.
@@ -52,6 +53,7 @@ class Tables:
     users: pd.DataFrame = None  # type: ignore[assignment]  # None is replaced on construction
     links: pd.DataFrame | None = None
     facts: pd.DataFrame | None = None
+    extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     value: str = ""
     dropped: Mapping[str, int] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ class Tables:
         frames = {"items": self.items, "users": self.users, "interactions": self.interactions}
         optional = {"links": self.links, "facts": self.facts}
         frames |= {name: frame for name, frame in optional.items() if frame is not None}
+        frames |= {f"extra.{name}": frame for name, frame in self.extra.items()}
         return fingerprint(frames, salt=self.value)
 
 

@@ -1,0 +1,66 @@
+"""Music: artists that a listener will like, from how often everyone listens to whom."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from polyscene import (
+    Column,
+    Component,
+    DataAccess,
+    Id,
+    Scenario,
+    ScenarioConfig,
+    Tables,
+    TaskSpec,
+    Text,
+    hookimpl,
+)
+
+POLYSCENE_API = "1.0"
+
+
+@dataclass
+class MusicConfig(ScenarioConfig):
+    """Options of the scenario: those that every scenario has."""
+
+
+def _load(config: MusicConfig, data: DataAccess) -> Tables:
+    # pandas is imported on first use, so that listing plugins stays fast.
+    return importlib.import_module("polyscene_music.data").load(config, data)
+
+
+SCENARIO = Scenario(
+    name="music",
+    title="Artists to listen to, weighted by how often they were played",
+    load=_load,
+    # The text is the artist's name only: the source's tags name listeners of the artist, see features.py.
+    item_columns=(Text(), Id(), Column("item_id", encoder="tag_profile")),
+    user_columns=(Id(space="lastfm_user"),),
+    tasks=(TaskSpec("ranking", options={"loss": "listener_confidence"}),),
+    user_space="lastfm_user",
+    config=MusicConfig,
+)
+
+
+@hookimpl
+def polyscene_scenarios() -> list[Scenario]:
+    """The music scenario."""
+    return [SCENARIO]
+
+
+@hookimpl
+def polyscene_components() -> list[Component]:
+    """The tag_profile encoder, the rotation adapter and the listener_confidence loss."""
+    modules: list[Any] = [
+        importlib.import_module(f"{__name__}.{part}") for part in ("features", "adapter", "loss")
+    ]
+    return [component for module in modules for component in module.COMPONENTS]
+
+
+@hookimpl
+def polyscene_config_paths() -> list[str]:
+    """Configs of the scenario."""
+    return [f"pkg://{__name__}.conf"]
