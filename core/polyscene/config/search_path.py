@@ -46,18 +46,20 @@ def install(host: Host) -> None:
             store.store(group=kind, name=name, node={"name": name}, provider=component.provider)
 
 
-def config_names(host: Host) -> dict[str, set[str]]:
-    """Names of config files by group, over the core's folder and those of the plugins."""
+def config_folders(host: Host) -> list[Traversable]:
+    """The core's config folder and those of the working plugins, in the order in which Hydra searches them."""
     folders: list[Traversable] = [conf_dir()]
     for _, path in host.config_paths():
         scheme, _, rest = path.partition("://")
         folders.append(Path(rest) if scheme == "file" else importlib.resources.files(rest))
+    return folders
+
+
+def config_names(host: Host) -> dict[str, set[str]]:
+    """Names of config files by group, over all folders."""
     names: dict[str, set[str]] = {}
-    for folder in folders:
-        for group in folder.iterdir():
-            if group.is_dir():
-                found = {
-                    file.name.removesuffix(".yaml") for file in group.iterdir() if file.name.endswith(".yaml")
-                }
-                names.setdefault(group.name, set()).update(found)
+    for folder in config_folders(host):
+        for group in (one for one in folder.iterdir() if one.is_dir()):
+            found = {file.name.removesuffix(".yaml") for file in group.iterdir() if file.name.endswith(".yaml")}
+            names.setdefault(group.name, set()).update(found)
     return {group: found for group, found in names.items() if found}

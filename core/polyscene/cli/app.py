@@ -1,0 +1,73 @@
+"""The command ``polyscene``: its subcommands, and how errors and interrupts end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from polyscene.cli import completion, data, doctor, evaluate, plugins, recommend, train
+from polyscene.cli.messages import print_error
+from polyscene.errors import PolysceneError
+from polyscene.registry.host import ALLOW_VARIABLE, NO_PLUGINS
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  polyscene train                                  five scenarios, compared with baselines
+  polyscene train scenario=video trainer=smoke     a few steps, to see that it runs
+  polyscene evaluate run=latest
+  polyscene recommend run=latest scenario=video user=1m_42 k=5
+  polyscene data list
+  polyscene doctor""",
+)
+@click.version_option(package_name="polyscene")
+@click.option("--plugins", "allowed", metavar="NAME,NAME", help="Load these plugins only.")
+@click.option("--no-plugins", is_flag=True, help="Load no plugin.")
+def cli(allowed: str | None, no_plugins: bool) -> None:
+    """One pretrained backbone, many recommendation scenarios, each a plugin."""
+    # The environment carries the choice on to the processes of a multirun.
+    if no_plugins:
+        os.environ[ALLOW_VARIABLE] = NO_PLUGINS
+    elif allowed is not None:
+        os.environ[ALLOW_VARIABLE] = allowed
+
+
+for _command in (
+    train.train,
+    evaluate.evaluate,
+    recommend.recommend,
+    data.data,
+    plugins.plugins,
+    doctor.doctor,
+    completion.completion,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    completion.register()
+    try:
+        result = cli.main(args=arguments, prog_name="polyscene", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except PolysceneError as error:
+        print_error(error)
+        return USER_ERROR
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; let Python not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
