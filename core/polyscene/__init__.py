@@ -32,15 +32,20 @@ if TYPE_CHECKING:
     from polyscene.data.sources.atomic import read_atomic as read_atomic
     from polyscene.data.sources.csv import read_csv as read_csv
     from polyscene.data.sources.parquet import read_parquet as read_parquet
-    from polyscene.data.splits.split import Split as Split
+    from polyscene.data.splits.base import Split as Split
     from polyscene.data.tables import Tables as Tables
     from polyscene.data.windows import Windows as Windows
+    from polyscene.errors import ConfigError as ConfigError
     from polyscene.errors import DataError as DataError
     from polyscene.errors import DataNotAvailable as DataNotAvailable
     from polyscene.errors import PolysceneError as PolysceneError
     from polyscene.features.encoder import Encoder as Encoder
     from polyscene.features.encoder import FitContext as FitContext
+    from polyscene.features.identity import IdSpace as IdSpace
+    from polyscene.features.identity import id_space as id_space
     from polyscene.graph.enrichment import Enrichment as Enrichment
+    from polyscene.graph.links import check_links as check_links
+    from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
     from polyscene.registry.components import Component as Component
     from polyscene.tasks.link import LinkConfig as LinkConfig
@@ -66,12 +71,15 @@ _HOME = {
     "data.sources.atomic": ("read_atomic",),
     "data.sources.csv": ("read_csv",),
     "data.sources.parquet": ("read_parquet",),
-    "data.splits.split": ("Split",),
+    "data.splits.base": ("Split",),
     "data.tables": ("Tables",),
     "data.windows": ("Windows",),
-    "errors": ("DataError", "DataNotAvailable", "PolysceneError"),
+    "errors": ("ConfigError", "DataError", "DataNotAvailable", "PolysceneError"),
     "features.encoder": ("Encoder", "FitContext"),
+    "features.identity": ("IdSpace", "id_space"),
     "graph.enrichment": ("Enrichment",),
+    "graph.links": ("check_links",),
+    "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),
     "registry.components": ("Component",),
     "tasks.link": ("LinkConfig", "LinkTask"),
@@ -82,8 +90,6 @@ _HOME = {
 }
 _MODULE_OF = {name: f"polyscene.{module}" for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]
-
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
@@ -92,4 +98,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), *_MODULE_OF]

@@ -14,8 +14,6 @@ import pluggy
 
 if TYPE_CHECKING:
     from polyscene.data.scenario import Scenario
-    from polyscene.data.splits.split import Split
-    from polyscene.data.tables import Tables
     from polyscene.graph.enrichment import Enrichment
     from polyscene.registry.components import Component
 

@@ -17,7 +17,7 @@ _SEED_FACTOR, _STEP_FACTOR = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 
 
 def step_generator(seed: int, step: int, device: torch.device | str) -> torch.Generator:
-    """A random generator that depends on the run's seed and the step only, so that a resumed run draws the same."""
+    """A generator that depends on the run's seed and the step only: a resumed run draws the same numbers."""
     generator = torch.Generator(device=device)
     generator.manual_seed((seed * _SEED_FACTOR + step * _STEP_FACTOR) % (1 << 63))
     return generator
@@ -76,7 +76,7 @@ class Share:
     """How many rows of a step each scenario gets.
 
     Args:
-        temperature: 1 draws scenarios in proportion to their training rows; larger evens them out.
+        temperature: scenarios are drawn in proportion to rows ** temperature: 1 by size, 0 all alike.
         rows: training rows (steps of histories) per step, over all scenarios.
         max_scenarios: at most so many scenarios in one step, so that its cost does not grow with their number.
     """
@@ -101,17 +101,16 @@ class MixedSampler:
     ) -> None:
         self.samplers, self.share, self.seed = dict(samplers), share, seed
         self.names = list(samplers)
-        mass = torch.tensor([samplers[name].n_rows * weights[name] for name in self.names], dtype=torch.float64)
-        self.mass_K = mass ** (1 / share.temperature)
+        self.mass_K = [weights[name] * samplers[name].n_rows ** share.temperature for name in self.names]
 
     def draw(self, step: int) -> dict[str, Windows]:
         """The batch of a step: the same for the same seed and step."""
         chosen = self._chosen(step)
-        total = float(self.mass_K[chosen].sum())
+        total = sum(self.mass_K[k] for k in chosen)
         batch = {}
         for k in chosen:
             sampler = self.samplers[self.names[k]]
-            rows = self.share.rows * float(self.mass_K[k]) / total
+            rows = self.share.rows * self.mass_K[k] / total
             count = max(1, round(rows / sampler.length))
             generator = step_generator(self.seed * 1009 + k, step, sampler.start_U.device)
             batch[self.names[k]] = sampler.draw(count, generator)

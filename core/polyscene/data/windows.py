@@ -37,7 +37,7 @@ class Windows:
 
     @property
     def length_B(self) -> Tensor:
-        """Number of valid positions of each window."""
+        """Number ``[B]`` of valid positions of each window."""
         return self.valid_BT.sum(dim=1)
 
 

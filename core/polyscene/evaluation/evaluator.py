@@ -80,7 +80,7 @@ def baseline_scorer(baseline: Baseline, subject: Subject, population: Population
     def scores(requests: Requests, view: View) -> Tensor:
         users = requests.user_B.cpu().numpy()
         history = History.of(subject.events, users, phases)
-        return torch.from_numpy(np.asarray(baseline.scores(users, history))).to(requests.user_B.device)
+        return torch.tensor(baseline.scores(users, history), device=requests.user_B.device)
 
     return scores
 
@@ -134,7 +134,9 @@ def evaluate_method(
     return rows
 
 
-def validation_score(subjects: Mapping[str, Subject], scorers: Mapping[str, Scorer], limit: int) -> dict[str, float]:
+def validation_score(
+    subjects: Mapping[str, Subject], scorers: Mapping[str, Scorer], limit: int
+) -> dict[str, float]:
     """NDCG@10 on validation rows of each scenario's first view: what training is steered by."""
     scores = {}
     for name, subject in subjects.items():
@@ -146,7 +148,7 @@ def validation_score(subjects: Mapping[str, Subject], scorers: Mapping[str, Scor
 
 
 def _summaries(ranking: Ranking, events: Events) -> dict[str, metrics.Summary]:
-    users = int((ranking.targets_B > 0).sum())
+    users = int((ranking.targets_per_row > 0).sum())
     coverage = metrics.catalogue_coverage(ranking.top_BK, events.n_items)
     popularity_N = torch.from_numpy(np.asarray(events.matrix([Phase.TRAIN]).sum(axis=0)).ravel())
     bias_B = metrics.popularity_bias(ranking.top_BK, popularity_N.to(ranking.top_BK.device))

@@ -84,7 +84,7 @@ def user_requests(
     user = (target_U & (events.cold_U == population.cold_users)).nonzero().squeeze(1)
     if population.phase is Phase.COLD:
         user = target_U.nonzero().squeeze(1)
-    for user_B in _limited(user, limit).split(batch):
+    for user_B in _batches(user, limit, batch):
         start_B, stop_B = start_UP[user_B, 0], start_UP[user_B, past_stop]
         targets = Pairs.of_windows(
             events.item_R, start_UP[user_B, population.phase], start_UP[user_B, population.phase + 1]
@@ -95,12 +95,14 @@ def user_requests(
 
 def triple_requests(events: Events, population: Population, *, batch: int, limit: int = 0) -> Iterator[Requests]:
     """One request per fact of the phase: find the tail of (head, relation, ?), all other true tails left out."""
+    if population.cold_users:
+        return
     user_N, row_N = (torch.from_numpy(array).to(events.item_R.device) for array in events.rows(Phase))
     relation_R = events.columns["relation"].long()
     key_N = user_N * (int(relation_R.max()) + 1) + relation_R[row_N]
     stop_U = events.start_UP[:, population.phase + 1]
     wanted_N = (row_N >= events.start_UP[user_N, population.phase]) & (row_N < stop_U[user_N])
-    for index_B in _limited(wanted_N.nonzero().squeeze(1), limit).split(batch):
+    for index_B in _batches(wanted_N.nonzero().squeeze(1), limit, batch):
         user_B, row_B = user_N[index_B], row_N[index_B]
         tail_B = events.item_R[row_B].long()
         known = known_tails(key_N, events.item_R[row_N].long(), key_N[index_B])
@@ -109,7 +111,8 @@ def triple_requests(events: Events, population: Population, *, batch: int, limit
         yield Requests(user_B, row_B, row_B + 1, asked, Pairs(known.row_M[others], known.item_M[others]))
 
 
-def _limited(index: Tensor, limit: int) -> Tensor:
-    if not limit or len(index) <= limit:
-        return index
-    return index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
+def _batches(index: Tensor, limit: int, batch: int) -> tuple[Tensor, ...]:
+    """At most ``limit`` of the indices, evenly spaced, in batches; none where there are none."""
+    if limit and len(index) > limit:
+        index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
+    return index.split(batch) if len(index) else ()

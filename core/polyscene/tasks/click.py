@@ -30,7 +30,7 @@ class ClickConfig:
 
 
 class ClickTask(Task):
-    """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with optional class weights and focusing."""
+    """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with class weights and focusing."""
 
     config: ClickConfig
 

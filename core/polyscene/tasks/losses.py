@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -68,31 +67,7 @@ class BprLoss(RankingLoss):
         return pair_BTC.sum(dim=-1) / counts_BTC.sum(dim=-1).clamp(min=1)
 
 
-@dataclass
-class WeightedSoftmaxConfig:
-    """Options of the count-weighted softmax.
-
-    Args:
-        alpha: how much a larger count weighs, c = 1 + alpha log(1 + n) [Hu et al., ICDM 2008].
-    """
-
-    alpha: float = 1.0
-
-
-class WeightedSoftmaxLoss(SoftmaxLoss):
-    """Softmax loss with confidence ``c = 1 + alpha log(1 + n)`` of the step's count n, mean 1 over the batch."""
-
-    def forward(
-        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
-    ) -> Tensor:
-        loss_BT = super().forward(positive_BT, candidates_BTC, windows, includes_positive=includes_positive)
-        weight_BT = 1 + self.config.alpha * torch.log1p(windows.value_BT.clamp(min=0))
-        total = (weight_BT * windows.valid_BT).sum()
-        return loss_BT * weight_BT * windows.valid_BT.sum() / total.clamp(min=1e-6)
-
-
 COMPONENTS = [
     Component("loss", "softmax", SoftmaxLoss),
     Component("loss", "bpr", BprLoss),
-    Component("loss", "weighted_softmax", WeightedSoftmaxLoss, WeightedSoftmaxConfig),
 ]

@@ -25,7 +25,7 @@ class RankingConfig:
     """Options of the ranking task.
 
     Args:
-        loss: the loss component (softmax, bpr, weighted_softmax, or a plugin's).
+        loss: the loss component (softmax, bpr, or a plugin's).
         loss_options: options of that loss.
         full_softmax_items: catalogues up to this size are compared whole; larger ones by sampled candidates.
         candidates: number of sampled candidates per step for larger catalogues.

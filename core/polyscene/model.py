@@ -1,0 +1,171 @@
+"""The model: how encoders, sequence model, adapter banks and tasks become one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from polyscene.adapters.bank import AdapterBank, Routing
+from polyscene.data.windows import Windows
+from polyscene.features.encoder import SharedModules
+from polyscene.features.entity import EntityEncoder
+from polyscene.sequence.model import SequenceModel
+from polyscene.tasks.task import Catalogue, Task
+
+
+@dataclass(frozen=True)
+class ScenarioParts:
+    """The modules that one scenario brings.
+
+    Args:
+        items: encodes items.
+        users: encodes users, None where nothing is known about them.
+        events: encodes steps of a history beside their items, None where steps have no columns.
+        tasks: the scenario's tasks by name; the first one ranks.
+        n_items: number of items N.
+    """
+
+    items: EntityEncoder
+    users: EntityEncoder | None
+    events: EntityEncoder | None
+    tasks: Mapping[str, Task]
+    n_items: int
+
+
+class PolysceneModel(nn.Module):
+    """All scenarios on one shared sequence model and one bank of adapters each for users and items.
+
+    Args:
+        scenarios: the scenarios' parts in the order of their adapter index.
+        shared: modules that encoders share (text projection, id spaces).
+        sequence: turns histories into states.
+        user_bank: adapts states.
+        item_bank: adapts item vectors.
+        whole_catalogue_items: catalogues up to this size are encoded once per step, larger ones by what the
+            step touches.
+    """
+
+    def __init__(
+        self,
+        scenarios: Mapping[str, ScenarioParts],
+        *,
+        shared: SharedModules,
+        sequence: SequenceModel,
+        user_bank: AdapterBank,
+        item_bank: AdapterBank,
+        whole_catalogue_items: int = 10_000,
+    ) -> None:
+        super().__init__()
+        self.names = list(scenarios)
+        self.index = {name: k for k, name in enumerate(self.names)}
+        self.n_items = {name: parts.n_items for name, parts in scenarios.items()}
+        self.whole_catalogue_items = whole_catalogue_items
+        self.shared, self.sequence = shared, sequence
+        self.user_bank, self.item_bank = user_bank, item_bank
+        self.items = nn.ModuleDict({name: parts.items for name, parts in scenarios.items()})
+        self.users = nn.ModuleDict({name: parts.users for name, parts in scenarios.items() if parts.users})
+        self.events = nn.ModuleDict({name: parts.events for name, parts in scenarios.items() if parts.events})
+        self.tasks = nn.ModuleDict({name: nn.ModuleDict(parts.tasks) for name, parts in scenarios.items()})
+
+    def forward(self, batch: Mapping[str, Windows]) -> dict[str, dict[str, Tensor]]:
+        """Losses ``[B, T]`` of every step, by scenario and task."""
+        catalogues = {name: self.catalogue(name) for name in batch}
+        raw = self._histories(
+            {name: windows for name, windows in batch.items() if self.main_task(name).from_history}, catalogues
+        )
+        raw = {name: h_BTd[:, : batch[name].item_BT.shape[1]] for name, h_BTd in raw.items()}
+        for name, windows in batch.items():
+            if name not in raw:
+                raw[name] = self.main_task(name).query(windows, catalogues[name])
+        states = self._adapted({name: raw[name] for name in batch})
+        return {
+            name: {
+                task_name: task.loss(states[name], windows, catalogues[name])
+                for task_name, task in self.tasks_of(name).items()
+            }
+            for name, windows in batch.items()
+        }
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def user_states(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
+        """States ``[B, d]`` after the whole window, adapted: what recommendations are made from."""
+        if self.main_task(name).from_history:
+            h_BTd = self._histories({name: windows}, {name: catalogue})[name]
+            h_Bd = h_BTd[torch.arange(len(h_BTd), device=h_BTd.device), windows.length_B]
+        else:
+            h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
+        return self._adapted({name: h_Bd})[name]
+
+    def catalogue(self, name: str) -> Catalogue:
+        """Item vectors of a scenario, computed when they are first asked for."""
+        return _ModelCatalogue(self, name)
+
+    def tasks_of(self, name: str) -> dict[str, Task]:
+        """The scenario's tasks by name, the ranking one first."""
+        return dict(self.tasks[name].items())  # type: ignore[arg-type, union-attr]
+
+    def main_task(self, name: str) -> Task:
+        """The scenario's first task."""
+        return next(iter(self.tasks_of(name).values()))
+
+    def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
+        """Item vectors through the scenario's adapter."""
+        return self.item_bank(x_Nd, Routing.of_segments([(self.index[name], len(x_Nd))], x_Nd.device))
+
+    def _histories(self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]) -> dict[str, Tensor]:
+        """States ``[B, T + 1, d]`` of histories, through the sequence model in one call for all scenarios."""
+        if not batch:
+            return {}
+        steps, starts, ordered, counts = [], [], [], []
+        length = max(windows.item_BT.shape[1] for windows in batch.values())
+        for name, windows in batch.items():
+            x_BTd = catalogues[name].take(windows.item_BT)
+            if name in self.events:
+                x_BTd = x_BTd + self.events[name](windows.row_BT)
+            steps.append(nn.functional.pad(x_BTd, (0, 0, 0, length - x_BTd.shape[1])))
+            starts.append(
+                self.users[name](windows.user_B) if name in self.users else torch.zeros_like(x_BTd[:, 0])
+            )
+            ordered.append(torch.full_like(windows.user_B, windows.ordered, dtype=torch.bool))
+            counts.append(len(x_BTd))
+        h_BTd = self.sequence(torch.cat(steps), torch.cat(starts), torch.cat(ordered))
+        return dict(zip(batch, h_BTd.split(counts), strict=True))
+
+    def _adapted(self, states: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """States ``[..., d]`` of several scenarios through the bank in one call."""
+        flat = {name: h.flatten(0, -2) for name, h in states.items()}
+        routing = Routing.of_segments(
+            [(self.index[name], len(h_Nd)) for name, h_Nd in flat.items()], next(iter(flat.values())).device
+        )
+        adapted_Nd = self.user_bank(torch.cat(list(flat.values())), routing)
+        pieces = adapted_Nd.split([len(h_Nd) for h_Nd in flat.values()])
+        return {name: piece.view_as(state) for (name, state), piece in zip(states.items(), pieces, strict=True)}
+
+
+class _ModelCatalogue(Catalogue):
+    """Item vectors of one step: small catalogues at once, large ones as needed."""
+
+    def __init__(self, model: PolysceneModel, name: str) -> None:
+        self.model, self.name = model, name
+        self.n_items = model.n_items[name]
+        self._all: Tensor | None = None
+
+    def all(self) -> Tensor:
+        if self._all is None:
+            self._all = self._encode(torch.arange(self.n_items, device=self.model.device))
+        return self._all
+
+    def take(self, items: Tensor) -> Tensor:
+        if self._all is not None or self.n_items <= self.model.whole_catalogue_items:
+            return self.all()[items]
+        return self._encode(items.flatten()).view(*items.shape, -1)
+
+    def _encode(self, items: Tensor) -> Tensor:
+        return self.model.adapt_items(self.name, self.model.items[self.name](items))

@@ -1,0 +1,187 @@
+"""Loading: from the scenarios that a config names to tables, splits and events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from polyscene.config.choice import chosen
+from polyscene.config.schema import TrainConfig
+from polyscene.data.access import DataAccess
+from polyscene.data.build import build_events
+from polyscene.data.columns import Column, Id
+from polyscene.data.declared import validate_scenario
+from polyscene.data.events import Events
+from polyscene.data.scenario import Scenario
+from polyscene.data.splits.base import Split
+from polyscene.data.tables import Tables
+from polyscene.errors import DataError, DataNotAvailable
+from polyscene.graph.enrichment import Enrichment
+from polyscene.registry.host import Host
+
+
+@dataclass(frozen=True)
+class LoadedScenario:
+    """A scenario with its data.
+
+    Args:
+        scenario: what the plugin declares, with enriched columns added.
+        config: the scenario's options.
+        tables: its data, with enriched columns added.
+        split: the phase of every interaction.
+        events: the interactions as flat tensors.
+        gated: names of the columns that enrichers added, which come in through a closed gate.
+    """
+
+    scenario: Scenario
+    config: Any
+    tables: Tables
+    split: Split
+    events: Events
+    gated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All scenarios of a run that could be loaded.
+
+    Args:
+        scenarios: by name, in the order of the config.
+        skipped: for each scenario whose data is not available, why and how to get it.
+        notes: what enrichment added, for the log.
+    """
+
+    scenarios: Mapping[str, LoadedScenario]
+    skipped: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def spaces(self) -> dict[str, np.ndarray]:
+        """The ids of every id space, over all scenarios: sorted arrays of str."""
+        found: dict[str, list[pd.Series]] = {}
+        for loaded in self.scenarios.values():
+            for ids, space in _identities(loaded):
+                found.setdefault(space, []).append(ids.dropna().astype(str))
+        return {
+            space: np.unique(np.concatenate([ids.to_numpy(dtype=str) for ids in parts]))
+            for space, parts in found.items()
+        }
+
+
+def load_scenarios(
+    config: TrainConfig, host: Host, access: DataAccess, say: Callable[[str], None], only: list[str] | None = None
+) -> Loaded:
+    """Load, check, split and enrich the scenarios of a config.
+
+    Args:
+        config: the run's config.
+        host: brings scenarios, splits and enrichers.
+        access: fetches data sets.
+        say: receives a line for each scenario: what it uses and where it came from.
+        only: load these scenarios instead of all.
+
+    Raises:
+        DataNotAvailable: no scenario's data is available.
+        DataError: data is there but wrong.
+    """
+    tables: dict[str, Tables] = {}
+    splits: dict[str, Split] = {}
+    skipped: dict[str, str] = {}
+    for name in only or list(config.scenario):
+        scenario, options = host.scenario(name), config.scenario[name]
+        try:
+            tables[name] = scenario.load(options, access)
+        except DataNotAvailable as reason:
+            skipped[name] = str(reason)
+            say(f"{name}: skipped, its data is not available\n{reason}")
+            continue
+        validate_scenario(scenario, tables[name])
+        splits[name] = (
+            chosen("split", options.split, host, where=f"scenario.{name}.split").build().split(tables[name])
+        )
+        for source in tables[name].sources:
+            say(f"{name}: {source}")
+    if not tables:
+        raise DataNotAvailable(
+            "no scenario has its data:\n" + "\n".join(skipped.values()),
+            fix="`polyscene data list` shows what is at hand",
+        )
+    notes: list[str] = []
+    loaded = {}
+    for name in tables:
+        declared = host.scenario(name)
+        scenario, enriched, added = _enriched(declared, tables, splits, host)
+        notes += added
+        events = build_events(enriched, splits[name], scenario)
+        gated = tuple(column.name for column in scenario.item_columns[len(declared.item_columns) :])
+        loaded[name] = LoadedScenario(scenario, config.scenario[name], enriched, splits[name], events, gated)
+    for note in notes:
+        say(note)
+    return Loaded(loaded, skipped, tuple(notes))
+
+
+def _enriched(
+    scenario: Scenario, tables: Mapping[str, Tables], splits: Mapping[str, Split], host: Host
+) -> tuple[Scenario, Tables, list[str]]:
+    """The scenario with the columns that other plugins add to its items."""
+    own = tables[scenario.name]
+    notes = []
+    results = host.call(
+        "polyscene_enrich", scenario=scenario.name, tables=own, loaded=dict(tables), splits=dict(splits)
+    )
+    for plugin, enrichment in results.items():
+        if enrichment is None:
+            continue
+        scenario = replace(scenario, item_columns=(*scenario.item_columns, *enrichment.item_columns))
+        own = replace(own, items=_with_columns(own.items, enrichment, plugin))
+        if enrichment.note:
+            notes.append(f"{scenario.name}: {enrichment.note}")
+    return scenario, own, notes
+
+
+def _with_columns(items: pd.DataFrame, enrichment: Enrichment, plugin: str) -> pd.DataFrame:
+    added = [column for column in enrichment.items.columns if column != "item_id"]
+    taken = sorted(set(added) & set(items.columns))
+    if taken:
+        raise DataError(
+            f"the enrichment brings columns that the items already have: {', '.join(taken)}",
+            where=f"plugin {plugin}",
+            fix="give the enriched columns other names",
+        )
+    return items.merge(enrichment.items, on="item_id", how="left", validate="one_to_one")
+
+
+def columns_of(loaded: LoadedScenario, table: str) -> tuple[Column, ...]:
+    """The declared columns of ``items``, ``users`` or ``events``; own ids are in the scenario's spaces."""
+    scenario = loaded.scenario
+    if table == "events":
+        return scenario.event_columns
+    columns, space = {
+        "items": (scenario.item_columns, scenario.item_space),
+        "users": (scenario.user_columns, scenario.user_space),
+    }[table]
+    return tuple(
+        replace(column, space=space) if isinstance(column, Id) and not (column.name or column.space) else column
+        for column in columns
+    )
+
+
+def _identities(loaded: LoadedScenario) -> list[tuple[pd.Series, str]]:
+    """``(ids, space)`` of everything in a scenario that is an id of a named space."""
+    found = []
+    for table, own, space in (
+        ("items", "item_id", loaded.scenario.item_space),
+        ("users", "user_id", loaded.scenario.user_space),
+    ):
+        frame = getattr(loaded.tables, table)
+        if space:
+            found.append((frame[own], space))
+        found += [
+            (frame[column.name or own], column.space)
+            for column in columns_of(loaded, table)
+            if isinstance(column, Id) and column.space
+        ]
+    return found

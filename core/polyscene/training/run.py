@@ -1,0 +1,296 @@
+"""A training run from config to report."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from polyscene.config.plain import to_mapping
+from polyscene.config.schema import TrainConfig
+from polyscene.data.columns import Text
+from polyscene.data.splits import save_split
+from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
+from polyscene.evaluation.ratings import evaluate_ratings
+from polyscene.registry.host import Host
+from polyscene.report import render_terminal, write_html, write_metrics
+from polyscene.training.assembly import build_model
+from polyscene.training.controls import SINGLE, build_baseline, evaluate_baseline
+from polyscene.training.fit import Progress as FitProgress
+from polyscene.training.fit import State, append_metrics, fit, rows_per_scenario
+from polyscene.training.folder import CHECKPOINTS, open_run, write_fingerprint
+from polyscene.training.loading import Loaded
+from polyscene.training.session import Session, prepare_torch
+from polyscene.training.strategy import JOINT, Plan, Single, Strategy
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from polyscene.training.loggers import Logger
+
+
+def train(config: TrainConfig, host: Host) -> Path:
+    """Train what the config says, evaluate it beside its controls, and write the run directory.
+
+    Args:
+        config: a checked config.
+        host: the plugins.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        PolysceneError: for everything that a user can mend.
+    """
+    return _Run(config, host).train()
+
+
+class _Run:
+    """One training run; its methods are the stages in order."""
+
+    def __init__(self, config: TrainConfig, host: Host) -> None:
+        self.config, self.host = config, host
+        self.fabric = _fabric(config)
+        self.console = Console(stderr=False, quiet=not self.fabric.is_global_zero)
+        self.seconds: dict[str, float] = {}
+        self.method_seconds: dict[str, dict[str, float]] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.parameters: dict[str, Any] = {}
+
+    def train(self) -> Path:
+        started = time.monotonic()
+        prepare_torch(self.config)
+        self.folder = open_run(self.config)
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as self.log:
+            self.host.call("polyscene_run_started", run=self.folder, config=to_mapping(self.config))
+            status = "failed"
+            try:
+                self._stages()
+                self.seconds["total"] = time.monotonic() - started
+                self._write()
+                status = "finished"
+            finally:
+                self.host.call("polyscene_run_finished", run=self.folder, status=status)
+        return self.folder
+
+    def _stages(self) -> None:
+        self.session = Session(self.config, self.host, self.fabric.device, self._say)
+        with self._stage("data"):
+            self.loaded = self.session.load()
+            for name, one in self.loaded.scenarios.items():
+                save_split(self.folder / "split" / f"{name}.safetensors", one.split)
+        with self._stage("fingerprint"):
+            fingerprints = {name: one.tables.fingerprint() for name, one in self.loaded.scenarios.items()}
+            write_fingerprint(self.folder, self.config, fingerprints)
+        with self._stage("encode"):
+            self._encode()
+        self.subjects = {name: self.session.subject(name, one) for name, one in self.loaded.scenarios.items()}
+        logger: Logger = self.config.logger.build(run=self.folder)
+        try:
+            for plan in self._plans():
+                self._train_one(plan, logger)
+        finally:
+            logger.close()
+        with self._stage("controls"):
+            self._controls()
+
+    def _encode(self) -> None:
+        """Every text through the backbone once, before anything else needs it."""
+        texts = [
+            text
+            for one in self.loaded.scenarios.values()
+            for column in one.scenario.item_columns
+            if isinstance(column, Text)
+            for text in one.tables.items[column.name].fillna("").astype(str)
+        ]
+        self.session.backbone.embed(texts)
+        forwards = self.session.backbone.forwards
+        self._say(
+            f"texts: {len(texts):,} in use, {forwards:,} went through the backbone, the others were in the store"
+        )
+
+    def _plans(self) -> list[Plan]:
+        names = list(self.loaded.scenarios)
+        strategy: Strategy = self.config.strategy.build()
+        plans = strategy.plans(names)
+        alone = {plan.scenarios for plan in plans if len(plan.scenarios) == 1}
+        if SINGLE in self.config.controls:
+            plans += [plan for plan in Single(None).plans(names) if plan.scenarios not in alone]
+        return plans
+
+    def _train_one(self, plan: Plan, logger: Logger) -> None:
+        names = plan.scenarios
+        loaded = Loaded({name: self.loaded.scenarios[name] for name in names}, {}, ())
+        steps, batch_rows = self.config.trainer.steps, self.config.trainer.batch_rows
+        if plan.method == SINGLE:
+            # A single-scenario model sees as many rows of its scenario as the joint model does.
+            batch_rows = rows_per_scenario(self.config, self.loaded.scenarios)[names[0]]
+        model, learned = build_model(self.config, self.host, loaded, names, self.session.texts, self.fabric.device)
+        if plan.label == JOINT or not self.parameters:
+            self._count_parameters(model)
+        subjects = {name: self.subjects[name] for name in names}
+        with self._stage(f"train {plan.label}"), self._bar(plan.label, steps) as advance:
+
+            def metrics(step: int, values: dict[str, float]) -> None:
+                append_metrics(self.folder / "metrics.jsonl", step, plan.label, values)
+                logger.log(step, {f"{plan.label}/{key}": value for key, value in values.items()})
+                self.host.call("polyscene_epoch_finished", run=self.folder, step=step, metrics=values)
+
+            state = fit(
+                model,
+                learned,
+                self.config,
+                loaded.scenarios,
+                subjects,
+                self.fabric,
+                self.folder / CHECKPOINTS / plan.label,
+                FitProgress(advance, metrics),
+                steps=steps,
+                batch_rows=batch_rows,
+            )
+        self._say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
+        with self._stage("evaluate"):
+            self._evaluate(plan, model, subjects, state)
+
+    def _evaluate(self, plan: Plan, model: Any, subjects: Mapping[str, Subject], state: State) -> None:
+        model.eval()
+        for name, subject in subjects.items():
+            length = self.loaded.scenarios[name].config.max_history
+            with torch.inference_mode():
+                scorer = model_scorer(model, subject, length)
+                rows = evaluate_method(subject, plan.method, lambda _, scorer=scorer: scorer, self.config.seed)
+                rows += evaluate_ratings(model, subject, length, plan.method, self.config.seed)
+            self._add(name, plan.method, rows, state.seconds / len(subjects))
+
+    def _controls(self) -> None:
+        for name, subject in self.subjects.items():
+            for control in self.config.controls:
+                if control == SINGLE:
+                    continue
+                rows, seconds = evaluate_baseline(
+                    control,
+                    subject,
+                    self.loaded.scenarios[name],
+                    self.session.texts,
+                    lambda control: build_baseline(control, self.host),
+                    self.config.seed,
+                    self._say,
+                )
+                if rows:
+                    self._add(name, control, rows, seconds)
+
+    def _add(self, name: str, method: str, rows: list[dict[str, Any]], seconds: float) -> None:
+        self.rows += rows
+        self.method_seconds.setdefault(name, {})[method] = seconds
+
+    def _count_parameters(self, model: Any) -> None:
+        per_scenario = model.user_bank.parameters_per_scenario() + model.item_bank.parameters_per_scenario()
+        self.parameters = {
+            "backbone": self.session.backbone_parameters(),
+            "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
+            "adapters": dict.fromkeys(model.names, per_scenario),
+        }
+
+    def _write(self) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        self.rows.sort(key=lambda row: list(self.loaded.scenarios).index(row["scenario"]))
+        self.host.call("polyscene_evaluated", run=self.folder, results=self.rows)
+        write_metrics(
+            self.folder,
+            {
+                "schema": 1,
+                "results": self.rows,
+                "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+                "method_seconds": self.method_seconds,
+                "memory_mb": _peak_memory_mib(),
+                "parameters": self.parameters,
+                "backbone_texts": self.session.backbone.forwards,
+                "sources": {name: _source(self.session, name, one) for name, one in self.loaded.scenarios.items()},
+                "skipped": dict(self.loaded.skipped),
+            },
+        )
+        page = write_html(self.folder)
+        render_terminal(self.folder, self.console)
+        self.console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        stage = name.split(maxsplit=1)[0]
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
+
+    @contextmanager
+    def _bar(self, label: str, steps: int) -> Iterator[Any]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(f"train {label}", total=steps)
+            yield lambda step: progress.update(task, completed=step)
+
+    def _say(self, line: str) -> None:
+        if self.fabric.is_global_zero:
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self.log.write(line + "\n")
+            self.log.flush()
+
+
+def _fabric(config: TrainConfig) -> Fabric:
+    # Imported here: it takes seconds, and `polyscene --help` should not wait for it.
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
+
+    trainer = config.trainer
+    # A step may hold some of the scenarios only, so some parameters get no gradient in it.
+    strategy = DDPStrategy(find_unused_parameters=True) if trainer.devices > 1 else "auto"
+    fabric = Fabric(
+        accelerator=trainer.accelerator, devices=trainer.devices, precision=trainer.precision, strategy=strategy
+    )
+    fabric.launch()
+    return fabric
+
+
+def _source(session: Session, name: str, loaded: Any) -> dict[str, Any]:
+    """What metrics.json says about where a scenario's data came from."""
+    tables = loaded.tables
+    dataset = session.config.dataset.get(loaded.config.dataset)
+    return {
+        "title": (dataset.title if dataset else "") or loaded.scenario.title or name,
+        "origin": tables.sources[0] if tables.sources else "",
+        "terms": dataset.terms if dataset else "",
+        "citation": dataset.citation if dataset else "",
+        "notes": list(tables.sources[1:]),
+        "counts": {
+            "users": len(tables.users),
+            "items": len(tables.items),
+            "interactions": len(tables.interactions),
+        },
+        "dropped": dict(tables.dropped),
+    }
+
+
+def _peak_memory_mib() -> float:
+    """Peak resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)

@@ -1,0 +1,93 @@
+"""A session: what every command that touches a model needs, in one place."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from polyscene.backbone import Backbone
+from polyscene.config.schema import TrainConfig
+from polyscene.data.access import DataAccess
+from polyscene.evaluation.evaluator import Subject
+from polyscene.registry.host import Host
+from polyscene.training.assembly import TextVectors
+from polyscene.training.loading import Loaded, LoadedScenario, load_scenarios
+
+
+@dataclass
+class Session:
+    """Config, plugins, data and backbone of one command.
+
+    Args:
+        config: the run's config.
+        host: the plugins.
+        device: where texts are encoded and models live.
+        say: receives lines for people.
+    """
+
+    config: TrainConfig
+    host: Host
+    device: torch.device
+    say: Callable[[str], None]
+
+    @cached_property
+    def access(self) -> DataAccess:
+        """Data sets of the config."""
+        data = self.config.data
+        return DataAccess(
+            Path(data.root) if data.root else None,
+            Path(data.cache) if data.cache else None,
+            offline=data.offline,
+            datasets=self.config.dataset,
+            progress=True,
+        )
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained model behind its activation store."""
+        return Backbone(self.config.backbone, self.access, self.access.cache, self.device)
+
+    def backbone_parameters(self) -> int:
+        """Number of parameters of the pretrained model, read from the headers of its files."""
+        count = 0
+        for path in self.backbone.folder.glob("*.safetensors"):
+            with safe_open(path, framework="pt") as file:
+                count += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
+        return count
+
+    @cached_property
+    def texts(self) -> TextVectors:
+        """The backbone's vectors as encoders see them."""
+        return TextVectors(self.backbone.embed, self.backbone.embedding_dim)
+
+    def load(self, only: list[str] | None = None) -> Loaded:
+        """The scenarios' data."""
+        return load_scenarios(self.config, self.host, self.access, self.say, only)
+
+    def subject(self, name: str, loaded: LoadedScenario) -> Subject:
+        """A scenario as something to evaluate, on the session's device."""
+        task = self.host.component("task", loaded.scenario.tasks[0].name, where=f"scenario '{name}'")
+        return Subject(
+            name,
+            loaded.scenario,
+            loaded.events.to(self.device),
+            from_history=getattr(task.build, "from_history", True),
+            protocol=loaded.split.description,
+        )
+
+
+def prepare_torch(config: TrainConfig) -> None:
+    """Settings of torch for a run: threads, and no subnormal numbers (they slow CPUs down several times)."""
+    torch.set_flush_denormal(True)
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    # cuBLAS needs this before its first call to compute the same sums in every run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)

@@ -1,0 +1,58 @@
+"""Strategies: which models are trained on which scenarios, and on what losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from polyscene.registry.components import Component
+
+JOINT = "joint"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One model to train.
+
+    Args:
+        label: names the model in reports and the folder of its checkpoints.
+        method: the method's name in results (``joint``, ``single``).
+        scenarios: the scenarios that it learns.
+    """
+
+    label: str
+    method: str
+    scenarios: tuple[str, ...]
+
+
+class Strategy(ABC):
+    """Turns the scenarios of a run into models to train.
+
+    Args:
+        config: the strategy's options.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def plans(self, scenarios: list[str]) -> list[Plan]:
+        """The models, in the order in which they are trained."""
+
+
+class Multitask(Strategy):
+    """One model for all scenarios, one mixed batch per step."""
+
+    def plans(self, scenarios: list[str]) -> list[Plan]:
+        return [Plan(JOINT, JOINT, tuple(scenarios))]
+
+
+class Single(Strategy):
+    """One model for each scenario alone: the control for negative transfer."""
+
+    def plans(self, scenarios: list[str]) -> list[Plan]:
+        return [Plan(f"single-{name}", "single", (name,)) for name in scenarios]
+
+
+COMPONENTS = [Component("strategy", "multitask", Multitask), Component("strategy", "single", Single)]
