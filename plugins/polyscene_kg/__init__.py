@@ -1,52 +1,87 @@
-"""Knowledge graph: facts about films, completed on their own and lent to other scenarios' items."""
+"""Knowledge graph: facts about films, completed on their own and lent to the films of another scenario."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+from dataclasses import dataclass, field
 from typing import Any
 
-from polyscene import Component, Enrichment, Scenario, hookimpl
+from polyscene import (
+    Category,
+    Component,
+    DataAccess,
+    Enrichment,
+    Id,
+    Scenario,
+    ScenarioConfig,
+    Split,
+    Tables,
+    TaskSpec,
+    Text,
+    hookimpl,
+)
 
 POLYSCENE_API = "1.0"
+ENRICHED = "video"
+
+
+@dataclass
+class KgConfig(ScenarioConfig):
+    """Options of the kg scenario.
+
+    Args:
+        shuffle_links: link films to entities at random: the control that shows what the graph itself is worth.
+        link_seed: seed of that shuffle.
+    """
+
+    dataset: str = "freebase_films"
+    split: dict[str, Any] = field(default_factory=lambda: {"name": "triples"})
+    shuffle_links: bool = False
+    link_seed: int = 0
+
+
+def _load(config: KgConfig, data: DataAccess) -> Tables:
+    # pandas is imported on first use, so that listing plugins stays fast.
+    return importlib.import_module("polyscene_kg.data").load(config, data)
+
+
+KG = Scenario(
+    name="kg",
+    title="Facts about films: which entity completes (film, directed by, ?)",
+    load=_load,
+    item_columns=(Text(), Category("type"), Id()),
+    event_columns=(Category("relation"),),
+    tasks=(TaskSpec("triple", options={"loss": "self_adversarial"}),),
+    item_space="kg_entity",
+    config=KgConfig,
+)
 
 
 @hookimpl
-def polyscene_scenarios() -> Iterable[Scenario]:
+def polyscene_scenarios() -> list[Scenario]:
     """The scenario ``kg``."""
-    from polyscene_kg.data import KG
-
     return [KG]
 
 
 @hookimpl
-def polyscene_components() -> Iterable[Component]:
-    """Encoder ``graph``, adapter ``complex_gate``, loss ``self_adversarial`` and split ``triples``."""
-    from polyscene_kg.adapter import ComplexGateBank
-    from polyscene_kg.features import GraphEncoder
-    from polyscene_kg.loss import SelfAdversarialConfig, SelfAdversarialLoss
-    from polyscene_kg.split import TripleSplit, TripleSplitConfig
-
-    return [
-        Component("encoder", "graph", GraphEncoder),
-        Component("adapter", "complex_gate", ComplexGateBank),
-        Component("loss", "self_adversarial", SelfAdversarialLoss, SelfAdversarialConfig),
-        Component("split", "triples", TripleSplit, TripleSplitConfig),
-    ]
+def polyscene_components() -> list[Component]:
+    """The graph encoder, the complex_gate adapter, the self_adversarial loss and the triples split."""
+    parts = ("features", "adapter", "loss", "split")
+    modules: list[Any] = [importlib.import_module(f"{__name__}.{part}") for part in parts]
+    return [component for module in modules for component in module.COMPONENTS]
 
 
 @hookimpl
 def polyscene_enrich(
-    scenario: str, tables: Any, loaded: dict[str, Any], splits: dict[str, Any]
+    scenario: str, tables: Tables, loaded: dict[str, Tables], splits: dict[str, Split]
 ) -> Enrichment | None:
-    """Facts about the films of ``video``, where both scenarios are in the run."""
-    if scenario != "video" or "kg" not in loaded:
+    """Facts about the films of ``video``, where both scenarios are in the run; nothing otherwise."""
+    if scenario != ENRICHED or "kg" not in loaded:
         return None
-    from polyscene_kg.enrichment import film_facts
-
-    return film_facts(tables, loaded["kg"], splits["kg"])
+    return importlib.import_module("polyscene_kg.enrichment").film_facts(tables, loaded["kg"], splits["kg"])
 
 
 @hookimpl
-def polyscene_config_paths() -> Iterable[str]:
-    """The plugin's own config groups."""
-    return ["pkg://polyscene_kg.conf"]
+def polyscene_config_paths() -> list[str]:
+    """Configs of the scenario."""
+    return [f"pkg://{__name__}.conf"]

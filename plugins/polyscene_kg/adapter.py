@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polyscene import AdapterBank, ConfigError, Routing, routed
+from polyscene import AdapterBank, Component, ConfigError, Routing, routed
 
 
 class ComplexGateBank(AdapterBank):
@@ -37,3 +37,6 @@ class ComplexGateBank(AdapterBank):
 
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {"real_Kp": self.real_Kp, "imaginary_Kp": self.imaginary_Kp}
+
+
+COMPONENTS = [Component("adapter", "complex_gate", ComplexGateBank)]

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from polyscene import (
-    Category,
-    DataAccess,
-    Id,
-    Phase,
-    Scenario,
-    ScenarioConfig,
-    Split,
-    Tables,
-    TaskSpec,
-    Text,
-    read_atomic,
-    read_parquet,
-)
+from polyscene import DataAccess, Phase, Split, Tables, read_atomic, read_parquet
+from polyscene_kg import KgConfig
 from polyscene_kg.relations import entity_types
 
 FACTS_FILE = "ml-100k.kg"
@@ -33,23 +19,8 @@ INVERSE = "~"
 LINKS = {name: Path(__file__).parent / "links" / f"{name}.parquet" for name in ("movielens_1m", "movielens_100k")}
 
 
-@dataclass
-class KgConfig(ScenarioConfig):
-    """Options of the kg scenario.
-
-    Args:
-        shuffle_links: link films to entities at random: the control that shows what the graph itself is worth.
-        link_seed: seed of that shuffle.
-    """
-
-    dataset: str = "freebase_films"
-    split: dict[str, Any] = field(default_factory=lambda: {"name": "triples"})
-    shuffle_links: bool = False
-    link_seed: int = 0
-
-
 def load(config: KgConfig, data: DataAccess) -> Tables:
-    """Entities with their titles and types, the facts, and the film that an entity is (one column per data set)."""
+    """Entities with title and type, the facts, and which film an entity is (one column per MovieLens release)."""
     facts = read_atomic(
         data.path(config.dataset) / FACTS_FILE,
         rename={"head_id": "head", "relation_id": "relation", "tail_id": "tail"},
@@ -58,7 +29,7 @@ def load(config: KgConfig, data: DataAccess) -> Tables:
     distinct = facts.drop_duplicates(ignore_index=True)
     types = entity_types(distinct)
     titles = read_links("movielens_1m").set_index("entity")["item_id"]
-    title = types.index.to_series().map(titles)
+    title = types.index.to_series().map(titles.to_dict())
     links = {name: _linked(name, types.index, config) for name in LINKS}
     entities = pd.DataFrame(
         {
@@ -96,7 +67,7 @@ def both_directions(facts: pd.DataFrame) -> pd.DataFrame:
 def train_facts(tables: Tables, split: Split) -> pd.DataFrame:
     """The facts of the training phase."""
     assert tables.facts is not None
-    return tables.facts[split.phase_R[::2] == Phase.TRAIN]
+    return tables.facts.loc[split.phase_R[::2] == Phase.TRAIN]
 
 
 def read_links(name: str) -> pd.DataFrame:
@@ -109,16 +80,4 @@ def _linked(name: str, entities: pd.Index, config: KgConfig) -> np.ndarray:
     film = links["item_id"].to_numpy(dtype=object)
     if config.shuffle_links:
         film = np.random.default_rng(config.link_seed).permutation(film)
-    return entities.to_series().map(pd.Series(film, index=links["entity"])).to_numpy(dtype=object)
-
-
-KG = Scenario(
-    name="kg",
-    title="facts about films (Freebase)",
-    load=load,
-    item_columns=(Text(), Category("type"), Id()),
-    event_columns=(Category("relation"),),
-    tasks=(TaskSpec("triple", options={"loss": "self_adversarial"}),),
-    item_space="kg_entity",
-    config=KgConfig,
-)
+    return entities.to_series().map(dict(zip(links["entity"], film, strict=True))).to_numpy(dtype=object)

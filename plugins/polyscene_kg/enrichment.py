@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
 from polyscene import Column, Enrichment, KnowledgeGraph, Split, Tables, check_links
@@ -23,8 +25,8 @@ def film_facts(films: Tables, kg: Tables, split: Split) -> Enrichment | None:
     if linked.empty:
         return None
     graph = KnowledgeGraph.from_facts(train_facts(kg, split))
-    inverse = graph.inverse_relations()
-    cells = [cell(entity, _neighbors(graph, entity, inverse)) for entity in linked["entity"]]
+    inverse, degree = graph.inverse_relations(), dict(graph.graph.degree)
+    cells = [cell(entity, _neighbors(graph, entity, inverse, degree)) for entity in linked["entity"]]
     known = films.items.set_index("item_id")
     note = f"{len(linked):,} of {len(films.items):,} films linked to the graph ({len(graph):,} training facts)"
     if "genres" in known:
@@ -40,24 +42,26 @@ def film_facts(films: Tables, kg: Tables, split: Split) -> Enrichment | None:
 
 def _linked(films: Tables, kg: Tables) -> pd.DataFrame:
     """``item_id`` and ``entity`` of the linked films, by the data set whose film ids they have."""
-    best = pd.DataFrame({"item_id": [], "entity": []})
+    films_here = set(films.items["item_id"])
+    best: list[tuple[str, str]] = []
     for name in LINKS:
-        links = kg.items[["item_id", name]].dropna().set_axis(["entity", "item_id"], axis="columns")
-        found = links[links["item_id"].isin(films.items["item_id"])]
-        best = found if len(found) > len(best) else best
-    return best
+        pairs = zip(kg.items[name], kg.items["item_id"], strict=True)
+        best = max(best, [(film, entity) for film, entity in pairs if film in films_here], key=len)
+    return pd.DataFrame(best, columns=["item_id", "entity"])
 
 
-def _neighbors(graph: KnowledgeGraph, entity: str, inverse: dict[str, str]) -> list[tuple[str, str]]:
+def _neighbors(
+    graph: KnowledgeGraph, entity: str, inverse: dict[str, str], degree: dict[str, int]
+) -> list[tuple[str, str]]:
     """``(relation, neighbor)`` of the neighbors that other facts name too, the best connected first."""
-    found: dict[tuple[str, str], int] = {}
-    pairs: dict[str, int] = {}
+    found: set[tuple[str, str]] = set()
+    facts_here: Counter[str] = Counter()
     for neighbor in graph.neighbors(entity):
         # A fact and its inverse are one, under the relation that leads away from the film.
         relation = (
             neighbor.relation if neighbor.forward else inverse.get(neighbor.relation, INVERSE + neighbor.relation)
         )
-        found.setdefault((relation, neighbor.entity), 0)
-        pairs[neighbor.entity] = pairs.get(neighbor.entity, 0) + 1
-    shared = [(r, n) for r, n in found if graph.degree(n) > pairs[n]]
-    return sorted(shared, key=lambda pair: (-graph.degree(pair[1]), pair))[:MOST_NEIGHBORS]
+        found.add((relation, neighbor.entity))
+        facts_here[neighbor.entity] += 1
+    shared = [(r, n) for r, n in found if degree[n] > facts_here[n]]
+    return sorted(shared, key=lambda pair: (-degree[pair[1]], pair))[:MOST_NEIGHBORS]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene import Encoder, FitContext, id_space
+from polyscene import Component, Encoder, FitContext, id_space
 
 SPACE = "kg_entity"
 SEPARATOR = "|"
@@ -99,3 +99,6 @@ def _parsed(values: pd.Series) -> list[tuple[str, list[tuple[str, str]]]]:
         pairs = [part.split(" ", 1) for part in around]
         cells.append((entity, [(relation, neighbor) for relation, neighbor in pairs]))
     return cells
+
+
+COMPONENTS = [Component("encoder", "graph", GraphEncoder)]

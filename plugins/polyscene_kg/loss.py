@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from polyscene import RankingLoss, Windows
+from polyscene import Component, RankingLoss, Windows
 
 
 @dataclass
@@ -48,3 +48,6 @@ class SelfAdversarialLoss(RankingLoss):
         weight_BTC = torch.where(counts_BTC, logit_BTC.softmax(dim=-1), 0.0)
         negative_BT = (weight_BTC * functional.softplus(scores_BTC - margin)).sum(dim=-1)
         return functional.softplus(margin - positive_BT) + negative_BT
+
+
+COMPONENTS = [Component("loss", "self_adversarial", SelfAdversarialLoss, SelfAdversarialConfig)]

@@ -44,12 +44,13 @@ def entity_types(facts: pd.DataFrame) -> pd.Series:
     Ties go to the type that comes first in the alphabet. Relations that are not listed here say nothing; an
     entity of which nothing is said is a 'thing'.
     """
-    said = [
-        pd.DataFrame({"entity": facts[side], "type": facts["relation"].map({r: d[i] for r, d in DOMAINS.items()})})
-        for i, side in enumerate(("head", "tail"))
-    ]
-    votes = pd.concat(said, ignore_index=True).fillna({"type": OTHER}).value_counts().reset_index(name="votes")
+    said = []
+    for side, position in (("head", 0), ("tail", 1)):
+        implied = [DOMAINS[relation][position] if relation in DOMAINS else OTHER for relation in facts["relation"]]
+        said.append(pd.DataFrame({"entity": facts[side], "type": implied}))
+    votes = pd.concat(said, ignore_index=True).value_counts().reset_index(name="votes")
     # 'thing' comes last however often it was said.
     votes["known"] = votes["type"] != OTHER
     votes = votes.sort_values(["entity", "known", "votes", "type"], ascending=[True, False, False, True])
-    return votes.drop_duplicates("entity").set_index("entity")["type"]
+    first = votes.drop_duplicates("entity")
+    return pd.Series(first["type"].to_numpy(), index=pd.Index(first["entity"]), name="type")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from polyscene import DataError, Phase, Split, Tables
+from polyscene import Component, DataError, Phase, Split, Tables
 
 
 @dataclass
@@ -106,6 +106,9 @@ class TripleSplit:
             degree[a] -= 1
             degree[b] -= 1
             left -= used
-            wanted[phase] -= size_P[pair]
+            wanted[phase] -= int(size_P[pair])
             phase_P[pair] = phase
         return phase_P[pair_R]
+
+
+COMPONENTS = [Component("split", "triples", TripleSplit, TripleSplitConfig)]

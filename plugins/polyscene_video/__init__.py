@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+from dataclasses import dataclass
+from typing import Any
 
-from polyscene import Component, Scenario, hookimpl
+from polyscene import (
+    Category,
+    Component,
+    DataAccess,
+    Id,
+    Number,
+    Scenario,
+    ScenarioConfig,
+    Tables,
+    Tags,
+    TaskSpec,
+    Text,
+    Timestamp,
+    hookimpl,
+)
 
 POLYSCENE_API = "1.0"
 
 
-@hookimpl
-def polyscene_scenarios() -> Iterable[Scenario]:
-    """The scenario ``video``."""
-    from polyscene_video.data import VIDEO
+@dataclass
+class VideoConfig(ScenarioConfig):
+    """Options of the video scenario: those that every scenario has.
 
+    Args:
+        dataset: ``movielens_1m`` or ``movielens_100k``.
+    """
+
+    dataset: str = "movielens_1m"
+
+
+def _load(config: VideoConfig, data: DataAccess) -> Tables:
+    # pandas is imported on first use, so that listing plugins stays fast.
+    return importlib.import_module("polyscene_video.data").load(config, data)
+
+
+VIDEO = Scenario(
+    name="video",
+    title="Films that a viewer watches next, and how they will be rated",
+    load=_load,
+    item_columns=(Text(), Id(), Tags("genres"), Number("year")),
+    user_columns=(Category("age_group"), Category("gender"), Category("occupation")),
+    event_columns=(Timestamp(encoder="watch_gap"), Number("rating")),
+    tasks=(TaskSpec("ranking", options={"loss": "rating_weighted"}), TaskSpec("rating", weight=0.1)),
+    config=VideoConfig,
+)
+
+
+@hookimpl
+def polyscene_scenarios() -> list[Scenario]:
+    """The scenario ``video``."""
     return [VIDEO]
 
 
 @hookimpl
-def polyscene_components() -> Iterable[Component]:
-    """Encoder ``watch_gap``, adapter ``excitation`` and loss ``rating_weighted``."""
-    from polyscene_video.adapter import ExcitationBank, ExcitationConfig
-    from polyscene_video.features import WatchGapConfig, WatchGapEncoder
-    from polyscene_video.loss import RatingWeightedConfig, RatingWeightedLoss
-
-    return [
-        Component("encoder", "watch_gap", WatchGapEncoder, WatchGapConfig),
-        Component("adapter", "excitation", ExcitationBank, ExcitationConfig),
-        Component("loss", "rating_weighted", RatingWeightedLoss, RatingWeightedConfig),
-    ]
+def polyscene_components() -> list[Component]:
+    """The watch_gap encoder, the excitation adapter and the rating_weighted loss."""
+    parts = ("features", "adapter", "loss")
+    modules: list[Any] = [importlib.import_module(f"{__name__}.{part}") for part in parts]
+    return [component for module in modules for component in module.COMPONENTS]
 
 
 @hookimpl
-def polyscene_config_paths() -> Iterable[str]:
-    """The plugin's own config groups."""
-    return ["pkg://polyscene_video.conf"]
+def polyscene_config_paths() -> list[str]:
+    """Configs of the scenario."""
+    return [f"pkg://{__name__}.conf"]

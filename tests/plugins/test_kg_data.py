@@ -15,11 +15,12 @@ from polyscene.data.access import DataAccess
 from polyscene.data.build import build_events, event_labels
 from polyscene.data.datasets import DataSet
 from polyscene.graph import inverse_relations
-from polyscene_kg.data import KG, LINKS, KgConfig, load, read_links, train_facts
+from polyscene_kg import KG, KgConfig
+from polyscene_kg.data import LINKS, load, read_links, train_facts
 from polyscene_kg.enrichment import MOST_NEIGHBORS, film_facts
 from polyscene_kg.relations import DOMAINS, entity_types
 from polyscene_kg.split import TripleSplit, TripleSplitConfig
-from polyscene_video.data import VideoConfig
+from polyscene_video import VideoConfig
 from polyscene_video.data import load as load_video
 
 pytestmark = pytest.mark.data

@@ -9,7 +9,8 @@ from polyscene import DataError, Phase, Tables
 from polyscene.data.access import DataAccess
 from polyscene.data.splits.base import SplitConfig
 from polyscene.data.splits.leave_one_out import LeaveOneOut
-from polyscene_video.data import VIDEO, VideoConfig, load
+from polyscene_video import VIDEO, VideoConfig
+from polyscene_video.data import load
 
 pytestmark = pytest.mark.data
 

@@ -81,10 +81,10 @@ def _similarity(labels: Sequence[set[str]]) -> np.ndarray:
     codes, names = pd.factorize(np.array([label for row in labels for label in sorted(row)], dtype=object))
     shape = (len(labels), max(len(names), 1))
     matrix = sparse.csr_matrix((np.ones(len(rows)), (rows, codes)), shape=shape)
-    frequency = np.asarray(matrix.sum(axis=0)).ravel()
-    matrix = matrix @ sparse.diags(np.log(len(labels) / np.maximum(frequency, 1)) if len(labels) else frequency)
-    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    matrix = sparse.csr_matrix(sparse.diags(1 / np.where(norm > 0, norm, 1)) @ matrix)
+    frequency = np.bincount(codes, minlength=shape[1])
+    matrix.data = np.log(len(labels) / frequency[matrix.indices])
+    norm = np.sqrt(np.bincount(rows, weights=matrix.data**2, minlength=len(labels)))
+    matrix.data /= np.where(norm > 0, norm, 1)[rows]
     similarity = sparse.csr_matrix(matrix @ matrix.T).toarray()
     np.fill_diagonal(similarity, 0)
     return similarity

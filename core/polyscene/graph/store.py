@@ -50,10 +50,11 @@ class KnowledgeGraph:
                 f"facts lack the column {', '.join(missing)}; found {', '.join(map(str, facts.columns))}",
                 fix=f"name the columns {', '.join(COLUMNS)}",
             )
-        empty = facts[list(COLUMNS)].isna().any(axis=1)
+        empty = facts[list(COLUMNS)].isna().to_numpy().any(axis=1)
         if empty.any():
             raise DataError(
-                f"{int(empty.sum())} facts have an empty cell in {', '.join(COLUMNS)}, the first in row {int(empty.argmax())}",
+                f"{empty.sum()} facts have an empty {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}, "
+                f"the first in row {empty.argmax()}",
                 fix="drop these rows or fill them in",
             )
         graph = nx.MultiDiGraph()
