@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -56,16 +56,17 @@ def load(config: EcommerceConfig, data: DataAccess) -> Tables:
     purchases = _sampled(purchases, config.households, dropped)
     purchases = _kept(purchases, products, config, dropped)
     interactions = basket_rows(purchases, dropped)
-    items = described_items(interactions["item_id"], products, dropped)
-    users = users[users["user_id"].isin(interactions["user_id"])].sort_values("user_id")
-    count = f"{interactions['user_id'].nunique():,} of the {available:,} households at hand"
+    items = described_items(interactions["item_id"].cat.categories, products, dropped)
+    bought = users["user_id"].isin(list(interactions["user_id"].cat.categories))
+    users = users.loc[bought].sort_values("user_id", ignore_index=True)
+    kept = f"{len(users):,} of the {available:,} households at hand"
     return Tables(
         items=items,
         users=users,
         interactions=interactions,
         value="quantity",
         dropped=dropped,
-        sources=(data.origin(config.dataset), f"the {count} with the most baskets"),
+        sources=(data.origin(config.dataset), f"{kept}, those with the most baskets first"),
     )
 
 
@@ -103,20 +104,17 @@ def _text_ids(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _sampled(purchases: pd.DataFrame, households: int, dropped: dict[str, int]) -> pd.DataFrame:
     """Rows of the households with the most baskets; ties go to the lower household id."""
-    baskets = purchases.drop_duplicates(["user_id", "basket_id"])["user_id"].value_counts()
-    baskets = baskets[baskets > 0]
+    baskets = _distinct(purchases, "user_id", "basket_id")
     if not households or households >= len(baskets):
         return purchases
-    by_id = baskets.loc[sorted(baskets.index, key=_natural)]
-    chosen = by_id.sort_values(ascending=False, kind="stable").index[:households]
-    rows = purchases["user_id"].isin(chosen)
-    dropped["households outside the sample"] = len(baskets) - households
-    dropped["purchases of households outside the sample"] = int((~rows).sum())
-    return purchases[rows]
+    ranked = sorted((-count, _natural(str(name)), str(name)) for name, count in baskets.items())
+    others = [name for _, _, name in ranked[households:]]
+    dropped["households outside the sample"] = len(others)
+    return _without(purchases, "user_id", others, "purchases of households outside the sample", dropped)
 
 
-def _natural(name: str) -> tuple[int, str]:
-    return (int(name) if name.isdigit() else 0, name)
+def _natural(name: str) -> int:
+    return int(name) if name.isdigit() else 0
 
 
 def _kept(
@@ -125,15 +123,27 @@ def _kept(
     """Rows of goods: real categories, positive quantities, items of enough households; each rule in turn."""
     unwanted = products.loc[products["product_category"].isin(list(config.drop_categories)), "item_id"]
     reason = f"purchases of {' or '.join(config.drop_categories)}"
-    purchases = _without(purchases, purchases["item_id"].isin(unwanted), reason, dropped)
-    purchases = _without(purchases, purchases["quantity"] <= 0, "purchases of a quantity of 0 or less", dropped)
-    households = purchases.drop_duplicates(["user_id", "item_id"])["item_id"].value_counts()
-    rare = households.index[(households > 0) & (households < config.min_households)]
+    purchases = _without(purchases, "item_id", unwanted.to_list(), reason, dropped)
+    positive = purchases["quantity"].to_numpy() > 0
+    dropped["purchases of a quantity of 0 or less"] = int((~positive).sum())
+    purchases = purchases.loc[positive]
+    households = _distinct(purchases, "item_id", "user_id")
+    rare = [str(name) for name, count in households.items() if count < config.min_households]
     dropped[f"items of fewer than {config.min_households} households"] = len(rare)
-    reason = f"purchases of items of fewer than {config.min_households} households"
-    return _without(purchases, purchases["item_id"].isin(rare), reason, dropped)
+    return _without(
+        purchases, "item_id", rare, f"purchases of items of fewer than {config.min_households} households", dropped
+    )
 
 
-def _without(purchases: pd.DataFrame, unwanted: pd.Series, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
-    dropped[reason] = int(unwanted.sum())
-    return purchases[~unwanted]
+def _distinct(purchases: pd.DataFrame, of: str, counted: str) -> dict[Any, int]:
+    """How many different values of the column ``counted`` each value of ``of`` occurs with."""
+    found = purchases.drop_duplicates([of, counted])[of].value_counts()
+    return {name: int(count) for name, count in found.items() if count}
+
+
+def _without(
+    purchases: pd.DataFrame, of: str, unwanted: list[str], reason: str, dropped: dict[str, int]
+) -> pd.DataFrame:
+    kept = ~purchases[of].isin(unwanted).to_numpy(dtype=bool)
+    dropped[reason] = int((~kept).sum())
+    return purchases.loc[kept]

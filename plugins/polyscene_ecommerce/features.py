@@ -41,8 +41,9 @@ class HierarchyEncoder(Encoder):
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         rows: Counter[str] = Counter()
-        for path, count in values[context.train_rows].value_counts().items():
-            rows.update(dict.fromkeys(_levels(str(path)), int(count)))
+        trained = values.fillna("").astype(str).to_numpy()[context.train_rows]
+        for path, count in Counter(trained).items():
+            rows.update(dict.fromkeys(_levels(path), count))
         self._create(sorted(level for level, count in rows.items() if count >= self.config.min_rows), context)
 
     def fitted(self) -> dict[str, Any]:

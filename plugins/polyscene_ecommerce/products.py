@@ -8,33 +8,26 @@ SEPARATOR = " > "
 LEVELS = ("department", "product_category", "product_type")
 
 
-def described_items(bought: pd.Series, products: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFrame:
+def described_items(bought: pd.Index, products: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFrame:
     """The items that were bought, sorted by id, with a title, a text and their places in two hierarchies."""
-    items = pd.DataFrame({"item_id": sorted(bought.cat.categories)}).merge(products, on="item_id", how="left")
-    missing = int((~items["item_id"].isin(products["item_id"])).sum())
-    dropped["items without a product row, kept without text"] = missing
-    known = items[["product_type", "product_category", "department"]].fillna("")
-    title = known["product_type"].where(known["product_type"] != "", known["product_category"])
-    items["title"] = title.where(title != "", known["department"])
-    brand = items["brand"].astype("str").where(items["brand"].notna(), "")
-    described = [
-        known["product_type"],
-        known["product_category"],
-        known["department"],
-        (brand + " brand").where(brand != "", ""),
-        items["package_size"].fillna(""),
-    ]
-    maker = items["manufacturer_id"].astype("str").where(items["manufacturer_id"].notna(), "")
+    items = pd.DataFrame({"item_id": sorted(bought)}).merge(products, on="item_id", how="left")
+    known = set(products["item_id"])
+    dropped["items without a product row, kept without text"] = sum(item not in known for item in items["item_id"])
+    department, category, kind, brand, size, maker = (
+        ["" if pd.isna(value) else str(value) for value in items[name]]
+        for name in (*LEVELS, "brand", "package_size", "manufacturer_id")
+    )
+    branded = [f"{name} brand" if name else "" for name in brand]
     return pd.DataFrame(
         {
             "item_id": items["item_id"],
-            "title": items["title"],
-            "text": _joined(described, ". "),
-            "department_path": _joined([known[name] for name in LEVELS], SEPARATOR),
-            "brand_path": _joined([brand, maker], SEPARATOR),
+            "title": [next(filter(None, names), "") for names in zip(kind, category, department, strict=True)],
+            "text": _joined(". ", kind, category, department, branded, size),
+            "department_path": _joined(SEPARATOR, department, category, kind),
+            "brand_path": _joined(SEPARATOR, brand, maker),
         }
     )
 
 
-def _joined(columns: list[pd.Series], separator: str) -> list[str]:
+def _joined(separator: str, *columns: list[str]) -> list[str]:
     return [separator.join(part for part in parts if part) for parts in zip(*columns, strict=True)]

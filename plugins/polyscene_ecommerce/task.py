@@ -54,8 +54,6 @@ class PurchaseTask(RankingTask):
         DataError: the events lack the column of kinds.
     """
 
-    config: PurchaseConfig
-
     def __init__(self, config: PurchaseConfig, context: TaskContext) -> None:
         if config.column not in context.events.columns:
             raise DataError(
@@ -64,6 +62,7 @@ class PurchaseTask(RankingTask):
                 fix="declare it in event_columns and fill it in the interactions, or choose the task 'ranking'",
             )
         super().__init__(config, context)
+        self.column, self.kind_weight = config.column, config.kind_weight
         self.query_scale_Kd = nn.Parameter(torch.zeros(2, context.d_model))
         self.query_shift_Kd = nn.Parameter(torch.zeros(2, context.d_model))
         log_share_KN = _log_share_by_kind(context.events, config.column)
@@ -76,12 +75,12 @@ class PurchaseTask(RankingTask):
         self.kind = nn.Linear(context.d_model, 1)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        repeat_BT = (windows.columns[self.config.column] > 0).long()
+        repeat_BT = (windows.columns[self.column] > 0).long()
         loss_BT = super().loss(self._queries(h_BTd, repeat_BT), windows, self._with_kind_bias(catalogue))
         kind_BT = functional.binary_cross_entropy_with_logits(
             self.kind(h_BTd).squeeze(-1), repeat_BT.to(h_BTd.dtype), reduction="none"
         )
-        return loss_BT + self.config.kind_weight * kind_BT
+        return loss_BT + self.kind_weight * kind_BT
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
         kind_B = torch.zeros(len(h_Bd), dtype=torch.long, device=h_Bd.device)

@@ -27,12 +27,13 @@ def load(config: MusicConfig, data: DataAccess) -> Tables:
     prepared = (folder / "interactions.parquet").exists()
     listening, artists, assignments = _prepared(folder) if prepared else _published(folder)
     artists["text"] = artists["title"]
-    dropped = {"tag assignments without a known tag": int(assignments["tag"].isna().sum())}
+    known = assignments["tag"].notna().to_numpy(dtype=bool)
+    dropped = {"tag assignments without a known tag": int((~known).sum())}
     return Tables(
         items=_sorted(artists, ["item_id"]),
         interactions=_sorted(listening, ["user_id", "item_id"]),
         value="weight",
-        extra={"tag_assignments": _sorted(assignments.dropna(subset=["tag"]), ["user_id", "item_id", "tag"])},
+        extra={"tag_assignments": _sorted(assignments.loc[known], ["user_id", "item_id", "tag"])},
         dropped=dropped,
         sources=(data.origin(config.dataset),),
     )
@@ -61,9 +62,10 @@ def _published(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
     listening = read("user_artists.dat", ["userID", "artistID", "weight"])
     artists = read("artists.dat", ["id", "name"]).rename(columns={"id": "item_id"})
-    tags = read("tags.dat", ["tagID", "tagValue"], encoding="latin-1").astype({"tag_id": "str"})
+    tags = read("tags.dat", ["tagID", "tagValue"], encoding="latin-1")
     assigned = read("user_taggedartists.dat", ["userID", "artistID", "tagID"])
-    tag = assigned.pop("tag_id").astype("str").map(tags.drop_duplicates("tag_id").set_index("tag_id")["tag"])
+    tag_of = dict(zip(tags["tag_id"].astype("str"), tags["tag"], strict=True))
+    tag = [tag_of.get(tag_id) for tag_id in assigned.pop("tag_id").astype("str")]
     return listening, artists, assigned.assign(tag=tag)
 
 

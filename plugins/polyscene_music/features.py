@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,9 +54,9 @@ class TagProfileEncoder(Encoder):
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         counts = tag_counts(context, self.config.pairs)
-        items_of_tag = counts["tag"].value_counts()
-        tags = sorted(items_of_tag[items_of_tag >= self.config.min_items].index)
-        items_T = items_of_tag.reindex(tags).to_numpy(dtype=np.float64)
+        items_of_tag = Counter(counts["tag"])
+        tags = sorted(tag for tag, items in items_of_tag.items() if items >= self.config.min_items)
+        items_T = np.array([items_of_tag[tag] for tag in tags], dtype=np.float64)
         self._create(tags, context)
         self.idf_T.copy_(torch.from_numpy(1 + np.log((1 + counts["item_id"].nunique()) / (1 + items_T))))
 
@@ -67,11 +68,11 @@ class TagProfileEncoder(Encoder):
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
         counts = tag_counts(context, self.config.pairs)
-        counts["code"] = pd.Index(self.tags).get_indexer(counts["tag"])
-        counts["row"] = pd.Index(values.astype(str)).get_indexer(counts["item_id"])
-        counts = counts[(counts["code"] >= 0) & (counts["row"] >= 0)]
-        row, code = counts["row"].to_numpy(), counts["code"].to_numpy()
-        weight = np.log1p(counts["listeners"].to_numpy()) * self.idf_T.cpu().numpy()[code]
+        code = pd.Index(self.tags).get_indexer(pd.Index(counts["tag"]))
+        row = pd.Index(values.astype(str)).get_indexer(pd.Index(counts["item_id"]))
+        known = (code >= 0) & (row >= 0)
+        row, code = row[known], code[known]
+        weight = np.log1p(counts["listeners"].to_numpy()[known]) * self.idf_T.cpu().numpy()[code]
         order = np.lexsort((code, -weight, row))
         row, code, weight = row[order], code[order], weight[order]
         rank = np.arange(len(row)) - np.searchsorted(row, row)
@@ -112,16 +113,16 @@ def tag_counts(context: FitContext, pairs: str) -> pd.DataFrame:
         )
     assert context.train_interactions is not None
     assigned = extra[ASSIGNMENTS].astype({"user_id": "str", "item_id": "str"})
-    pair = pd.MultiIndex.from_frame(assigned[["user_id", "item_id"]])
+    pair = _pairs(assigned)
     keep = pair.isin(_pairs(context.train_interactions))
     if pairs == "not_held_out":
         keep |= ~pair.isin(_pairs(context.tables.interactions))
-    counted = assigned[keep].drop_duplicates(["user_id", "item_id", "tag"])
+    counted = assigned.loc[keep].drop_duplicates(["user_id", "item_id", "tag"])
     return counted.groupby(["item_id", "tag"], sort=True).size().rename("listeners").reset_index()
 
 
 def _pairs(interactions: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(interactions[["user_id", "item_id"]].astype("str"))
+    return pd.MultiIndex.from_arrays([interactions[name].astype("str") for name in ("user_id", "item_id")])
 
 
 COMPONENTS = [Component("encoder", "tag_profile", TagProfileEncoder, TagProfileConfig)]

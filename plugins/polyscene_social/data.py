@@ -35,9 +35,9 @@ def _tables(name: str, data: DataAccess, notes: tuple[str, ...]) -> Tables:
     folder = data.path(name)
     stated = _filmtrust(folder) if name == FILMTRUST else _lastfm(folder)
     stated = stated.astype("str")
-    themselves = stated["user_id"] == stated["friend_id"]
-    there = stated[~themselves]
-    back = there.rename(columns={"user_id": "friend_id", "friend_id": "user_id"})[["user_id", "friend_id"]]
+    themselves = (stated["user_id"] == stated["friend_id"]).to_numpy(dtype=bool)
+    there = stated.loc[~themselves]
+    back = pd.DataFrame({"user_id": there["friend_id"], "friend_id": there["user_id"]})
     ties = pd.concat([there, back]).drop_duplicates().sort_values(["user_id", "friend_id"], ignore_index=True)
     people = pd.Series(sorted(ties["user_id"].unique()), dtype="str")
     return Tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,13 +43,12 @@ class FriendsEncoder(Encoder):
     degree_N: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
-        people = values.astype(str).to_numpy()
-        degree = np.log1p(_degree(_links(context)).reindex(people, fill_value=0).to_numpy(dtype=np.float64))
-        known = degree[degree > 0]
+        degree = Counter(_links(context)["person"])
+        log_degree = _log_degree(values, degree)
+        known = log_degree[log_degree > 0]
         self.mean, self.std = (float(known.mean()), float(known.std()) or 1.0) if len(known) else (0.0, 1.0)
-        ids = context.spaces.get(self.config.space, people)
-        self._create(context, ids)
-        self._space.mark_trained(_degree(_links(context)).index)
+        self._create(context, context.spaces.get(self.config.space, values.astype(str)))
+        self._space.mark_trained(degree)
 
     def fitted(self) -> dict[str, Any]:
         return {"mean": self.mean, "std": self.std, "ids": list(self._space.position)}
@@ -59,17 +59,19 @@ class FriendsEncoder(Encoder):
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
         links = _links(context)
-        degree = _degree(links)
-        links["row"] = pd.Index(values.astype(str)).get_indexer(links["person"])
-        links["position"] = links["friend"].map(self._space.position).fillna(0).astype(np.int64)
-        links = links[(links["row"] >= 0) & (links["position"] > 0)]
-        links = links.assign(popularity=links["friend"].map(degree)).sort_values(["row", "popularity", "friend"])
-        rank = links.groupby("row").cumcount().to_numpy()
+        degree = Counter(links["person"])
+        row = pd.Index(values.astype(str)).get_indexer(pd.Index(links["person"]))
+        position = np.array([self._space.position.get(friend, 0) for friend in links["friend"]], dtype=np.int64)
+        popularity = np.array([degree[friend] for friend in links["friend"]], dtype=np.int64)
+        order = np.lexsort((position, popularity, row))
+        order = order[(row[order] >= 0) & (position[order] > 0)]
+        row, position = row[order], position[order]
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
         kept = rank < self.config.max_friends
         width = min(self.config.max_friends, int(rank.max(initial=0)) + 1)
         friend_NM = np.zeros((len(values), width), dtype=np.int32)
-        friend_NM[links["row"].to_numpy()[kept], rank[kept]] = links["position"].to_numpy()[kept]
-        log_degree = np.log1p(degree.reindex(values.astype(str), fill_value=0).to_numpy(dtype=np.float64))
+        friend_NM[row[kept], rank[kept]] = position[kept]
+        log_degree = _log_degree(values, degree)
         self.register_rows("friend_NM", torch.from_numpy(friend_NM))
         self.register_rows("degree_N", torch.from_numpy((log_degree - self.mean) / self.std).float())
 
@@ -100,15 +102,14 @@ class FriendsEncoder(Encoder):
 def _links(context: FitContext) -> pd.DataFrame:
     """Distinct train links in both directions: person, friend."""
     assert context.train_interactions is not None
-    pairs = context.train_interactions[["user_id", "item_id"]].astype("str")
-    there = pairs.set_axis(["person", "friend"], axis=1)
-    back = pairs.set_axis(["friend", "person"], axis=1)[["person", "friend"]]
-    links = pd.concat([there, back], ignore_index=True).drop_duplicates(ignore_index=True)
-    return links[links["person"] != links["friend"]].reset_index(drop=True)
+    one, other = (context.train_interactions[name].astype("str") for name in ("user_id", "item_id"))
+    there, back = pd.DataFrame({"person": one, "friend": other}), pd.DataFrame({"person": other, "friend": one})
+    links = pd.concat([there, back]).drop_duplicates()
+    return links.loc[links["person"] != links["friend"]]
 
 
-def _degree(links: pd.DataFrame) -> pd.Series:
-    return links["person"].value_counts()
+def _log_degree(people: pd.Series, degree: Counter[str]) -> np.ndarray:
+    return np.log1p(np.array([degree[person] for person in people.astype(str)], dtype=np.float64))
 
 
 COMPONENTS = [Component("encoder", "friends", FriendsEncoder, FriendsConfig)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from polyscene import Enrichment, Phase, Split, Tables, Text
@@ -16,20 +17,20 @@ def listening(people: Tables, music: Tables, split: Split) -> Enrichment | None:
     Returns:
         The text column, or ``None`` where no person is a listener (another data set's people).
     """
-    rows = music.interactions[split.phase_R == Phase.TRAIN]
-    rows = rows[rows["user_id"].isin(people.items["item_id"])]
-    if rows.empty:
+    is_person_U = music.user_ids.isin(list(people.item_ids))
+    row_R = np.flatnonzero((split.phase_R == Phase.TRAIN) & is_person_U[music.user_R])
+    if not len(row_R):
         return None
-    plays = rows[music.value] if music.value else pd.Series(1.0, index=rows.index)
-    title_of = music.items.set_index("item_id")["title" if "title" in music.items else "text"]
-    listens = pd.DataFrame(
-        {
-            "item_id": rows["user_id"].astype("str"),
-            "artist": rows["item_id"].astype("str").map(title_of),
-            "plays": plays,
-        }
-    ).sort_values(["item_id", "plays", "artist"], ascending=[True, False, True], kind="stable")
-    names = listens.groupby("item_id", sort=True).head(_ARTISTS).groupby("item_id")["artist"].agg(", ".join)
-    frame = names.rename(COLUMN).reset_index()
+    user_R, item_R = music.user_R[row_R], music.item_R[row_R]
+    plays_R = np.ones(len(row_R)) if music.value_R is None else music.value_R[row_R]
+    # Ties keep the order of the artists, so that the text is the same in every run.
+    order_R = np.lexsort((item_R, -plays_R, user_R))
+    user_R, item_R = user_R[order_R], item_R[order_R]
+    rank_R = np.arange(len(user_R)) - np.searchsorted(user_R, user_R)
+    title_N = music.items["title" if "title" in music.items else "text"].to_numpy()
+    artists: dict[str, list[str]] = {}
+    for user, item in zip(user_R[rank_R < _ARTISTS], item_R[rank_R < _ARTISTS], strict=True):
+        artists.setdefault(str(music.user_ids[user]), []).append(str(title_N[item]))
+    frame = pd.DataFrame({"item_id": list(artists), COLUMN: [", ".join(names) for names in artists.values()]})
     note = f"favorite artists of {len(frame)} of {len(people.items)} people, from training rows of music"
     return Enrichment(items=frame, item_columns=(Text(COLUMN),), note=note)
