@@ -194,7 +194,7 @@ def test_uniform_tags_and_the_limit_on_them():
     torch.testing.assert_close(encoder(torch.arange(2)), torch.stack([(a + b) / 2, c]))
 
 
-def test_number_is_standardised_on_train_rows_and_cut():
+def test_number_is_standardized_on_train_rows_and_cut():
     encoder = fitted(
         NumberEncoder(NumberEncoderConfig(), Number("n")), [1, 3, np.nan, 1e9, np.inf], make(5, train=[0, 1])
     )

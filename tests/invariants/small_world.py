@@ -47,7 +47,7 @@ def make_frame() -> pd.DataFrame:
         {
             "item_id": [f"new{n}" for n in range(10)],
             "text": ["", "unheard words", "film", "", "war dog", "love", "zz", "aa bb", "rock", "jazz"],
-            "brand": [None, "new", "x", "y", "z", None, "w", "x", "x", "x"],
+            "brand": [None, "new", "x", "y", "z", None, "new", "new", "x", "x"],
             "tags": ["", "unheard", "film", "war", "", "dog|zz", "zz", "jazz", "rock", "rock"],
             "price": [np.nan, 1e12, -5, 0, 1, 2, 3, np.inf, 4, np.nan],
             "timestamp": [0, 1.7e9, 1.6e9, 0, np.nan, 1.5e9, 1.5e9, 1.5e9, 1.4e9, 1.0],

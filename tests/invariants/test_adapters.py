@@ -47,7 +47,7 @@ counts = st.lists(st.tuples(st.integers(0, SCENARIOS - 1), st.sampled_from([1, 3
 
 @every_adapter
 @given(counts=counts)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_index_segments_and_one_hot_weights_are_the_same_routing(component, counts):
     bank, h_Nd = build(component), rows(sum(count for _, count in counts))
     by_index, by_segments, by_weights = (bank(h_Nd, routing) for routing in routings(counts).values())

@@ -32,7 +32,7 @@ def history(batch=4, length=T, seed=0):
 
 @every_model
 @given(cut=st.integers(0, T - 1), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_a_state_depends_on_earlier_steps_only(component, cut, seed):
     model, (x_BTd, start_Bd, ordered_B) = build(component), history(seed=seed)
     changed = x_BTd.clone()
@@ -61,7 +61,7 @@ def test_start_is_read(component):
 
 @every_model
 @given(seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_without_order_the_last_state_is_a_function_of_the_set(component, seed):
     model, (x_BTd, start_Bd, _) = build(component), history(seed=seed)
     unordered = torch.zeros(len(x_BTd), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Fusion by concatenation: fuse, normalise, reduce."""
+"""Fusion by concatenation: fuse, normalize, reduce."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from polyscene.features.fusion import Fusion, field_linears
 
 
 class ConcatFusion(Fusion):
-    """``Linear(concat(fields))`` of the normalised fields.
+    """``Linear(concat(fields))`` of the normalized fields.
 
     The linear map is kept as one matrix per field, which is the same function: a field keeps its parameter's name
     when others are added, and a field of zeros (a closed gate) changes nothing.

@@ -18,7 +18,7 @@ from polyscene.registry.components import Component, Registry
 
 
 class EntityEncoder(nn.Module):
-    """Columns -> fields -> normalise each -> fuse: ``x [..., d_model]`` of table rows.
+    """Columns -> fields -> normalize each -> fuse: ``x [..., d_model]`` of table rows.
 
     Life cycle as an encoder's: construct (cheap; all mistakes in the declaration are reported at once), then
     :meth:`fit`, or :meth:`load_fitted` and ``load_state_dict``, then :meth:`bind`, then :meth:`forward`.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class Fusion(nn.Module, ABC):
     """Combines named fields into one vector of width ``d_model``.
 
-    Fields arrive normalised, each on its own (:class:`~polyscene.features.entity.EntityEncoder`). A field of zeros
+    Fields arrive normalized, each on its own (:class:`~polyscene.features.entity.EntityEncoder`). A field of zeros
     is one whose gate is closed: it must leave the result of the other fields as it would be without it.
 
     Args:
@@ -32,7 +32,7 @@ class Fusion(nn.Module, ABC):
 
 
 def field_linears(dims: Mapping[str, int], d_model: int) -> nn.ModuleDict:
-    """One ``Linear(dim, d_model)`` without bias per field, together initialised as one map over all fields.
+    """One ``Linear(dim, d_model)`` without bias per field, together initialized as one map over all fields.
 
     Their sum is the linear map of the concatenated fields, but a field's parameter keeps its name and shape when
     other fields are added.

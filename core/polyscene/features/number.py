@@ -1,4 +1,4 @@
-"""A real number: standardised on train rows, then a small network."""
+"""A real number: standardized on train rows, then a small network."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class TimeEncoder(Encoder):
     """MLP of hour of day and time of week (UTC, sine and cosine), age and gap: ``[..., d_model]``.
 
     Age is ``log(1 + days)`` before the last train row, 0 after it. Gap, for tables of events (the context knows
-    ``user_of_row``), is ``log(1 + days)`` since the user's previous row. Both are standardised on train rows. A
+    ``user_of_row``), is ``log(1 + days)`` since the user's previous row. Both are standardized on train rows. A
     missing time, or a time of 0 (the source has none), gets a learned vector. Minutes are kept in 4 bytes a row.
     """
 
