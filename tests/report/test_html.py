@@ -103,6 +103,7 @@ def test_everything_the_run_knows_is_shown(run: Path) -> None:
         "42,810",
         "adapter of video",
         "packages · torch",
+        "6,040 users",
         "name: quickstart",
         "validation ndcg@10",
         "ages are groups",

@@ -50,6 +50,7 @@ def test_seeds_become_mean_and_standard_deviation() -> None:
         (0.21, 0.20, 0.01, "within noise of"),  # 2 * sqrt(2) * 0.01 = 0.028
         (0.30, 0.20, None, "above"),
         (0.20, 0.20, None, "equal to"),
+        (0.20, 0.20, 0.01, "equal to"),
     ],
 )
 def test_verdict_against_the_best_other_method(own: float, other: float, error: float | None, word: str) -> None:
@@ -72,9 +73,12 @@ def test_a_method_alone_is_neither_best_nor_judged() -> None:
     assert verdict(block) is None
 
 
-def test_ties_are_all_best() -> None:
-    [block] = blocks(rows(("joint", 0.8, 0.01), ("ease", 0.8, 0.01)))
+def test_ties_are_all_best_unless_all_are_equal() -> None:
+    tied = [("joint", 0.8, 0.01), ("ease", 0.8, 0.01)]
+    [block] = blocks(rows(*tied, ("popularity", 0.1, 0.01)))
     assert block.best("ndcg@10") == {"joint", "ease"}
+    [block] = blocks(rows(*tied))
+    assert block.best("ndcg@10") == set()
 
 
 def test_seed_statements() -> None:

@@ -34,6 +34,11 @@ def test_tables_fit_the_terminal_and_keep_the_first_metric(run: Path, width: int
     assert "ndcg@10" in printed(run, width)
 
 
+def test_a_wider_terminal_shows_more_metrics(run: Path) -> None:
+    assert "recall@10" not in printed(run, 60)
+    assert "recall@10" in printed(run, 140)
+
+
 def test_brackets_are_text_not_markup(run: Path, metrics: dict[str, Any]) -> None:
     metrics["results"][2]["method"] = "[bold]single[/bold]"
     write_metrics(run, metrics)

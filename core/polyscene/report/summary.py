@@ -64,12 +64,17 @@ class Block:
         population = self.population.replace("_", " ")
         return population if self.view == "all" else f"{population}, {self.view.replace('_', ' ')}"
 
+    @property
+    def users(self) -> int:
+        """Users behind the first metric of the run's own model."""
+        return next(iter(self.cells.values())).users
+
     def best(self, metric: str) -> set[str]:
-        """The methods with the best value of a metric; empty if there is nothing to compare."""
+        """The methods with the best value of a metric; empty if there is nothing to compare or all are equal."""
         values = {
             method: self.cells[method, metric].value for method in self.methods if (method, metric) in self.cells
         }
-        if len(values) < 2:
+        if len(set(values.values())) < 2:
             return set()
         top = (min if lower_is_better(metric) else max)(values.values())
         return {method for method, value in values.items() if value == top}
@@ -140,8 +145,10 @@ def verdict(block: Block) -> Verdict | None:
     a, b = block.cells[own, metric], block.cells[rival, metric]
     difference = b.value - a.value if lower else a.value - b.value
     better, worse = ("better than", "worse than") if lower else ("above", "below")
-    if a.spread is None or b.spread is None:
-        word = better if difference > 0 else worse if difference < 0 else "equal to"
+    if difference == 0:
+        word = "equal to"
+    elif a.spread is None or b.spread is None:
+        word = better if difference > 0 else worse
     elif abs(difference) <= CLEAR * math.hypot(a.spread, b.spread):
         word = "within noise of"
     else:

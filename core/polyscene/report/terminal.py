@@ -46,10 +46,9 @@ def render_terminal(run: Path, console: Console) -> None:
 
 
 def _table(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float], width: int) -> Table:
-    room = max(1, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH // len(of_scenario))
+    columns = _columns(of_scenario, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH)
     table = Table(title=Text(scenario, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("\nmethod", no_wrap=True)
-    columns = [(block, metric) for block in of_scenario for metric in block.metrics[:room]]
     for block, metric in columns:
         table.add_column(Text(f"{block.short_title}\n{metric}"), justify="right")
     if seconds:
@@ -60,6 +59,22 @@ def _table(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float]
             cells.append(Text(f"{seconds[method]:.1f}" if method in seconds else ""))
         table.add_row(Text(method_title(method)), *cells)
     return table
+
+
+def _columns(of_scenario: list[Block], room: int) -> list[tuple[Block, str]]:
+    """As many metrics as there is room for: the first of every block in any case, then the second of each, ..."""
+    ranked = sorted(
+        (rank, position, metric)
+        for position, block in enumerate(of_scenario)
+        for rank, metric in enumerate(block.metrics)
+    )
+    kept = {(position, metric) for _, position, metric in ranked[: max(room, len(of_scenario))]}
+    return [
+        (block, metric)
+        for position, block in enumerate(of_scenario)
+        for metric in block.metrics
+        if (position, metric) in kept
+    ]
 
 
 def _cell(block: Block, method: str, metric: str) -> Text:
