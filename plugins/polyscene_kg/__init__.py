@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyscene import (
     Category,
     Component,
-    DataAccess,
-    Enrichment,
     Id,
     Scenario,
     ScenarioConfig,
-    Split,
-    Tables,
     TaskSpec,
     Text,
     hookimpl,
 )
+
+if TYPE_CHECKING:
+    from polyscene import DataAccess, Enrichment, Split, Tables
 
 POLYSCENE_API = "1.0"
 ENRICHED = "video"

@@ -29,10 +29,9 @@ class GraphEncoder(Encoder):
     alone as key, which costs one lookup per neighbor. Vectors are those of the id space ``kg_entity``, the same
     that the triple task learns. Cells are made by :func:`cell`; an item without one gets zeros.
 
-    The engine puts a closed gate behind it, so that an enriched scenario begins where it was without the graph.
+    As with every enriched column, the engine puts a closed gate behind it; there is none in here.
     """
 
-    starts_closed = True
     own_N: Tensor
     neighbor_NK: Tensor
     relation_NK: Tensor

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyscene import (
     Category,
     Component,
-    DataAccess,
     Id,
     Number,
     Scenario,
     ScenarioConfig,
-    Tables,
     Tags,
     TaskSpec,
     Text,
     Timestamp,
     hookimpl,
 )
+
+if TYPE_CHECKING:
+    from polyscene import DataAccess, Tables
 
 POLYSCENE_API = "1.0"
 

@@ -44,6 +44,16 @@ def test_all_entities_at_once_equals_one_by_one(name: str):
     torch.testing.assert_close(scoring.scores(query, entities), one_by_one, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", SCORINGS)
+def test_queries_may_have_further_dimensions(name: str):
+    scoring = SCORINGS[name]
+    head, relation = torch.randn(3, 1, 8), torch.randn(3, 5, 8)
+    entities = torch.randn(6, 8)
+    together = scoring.scores(scoring.tail_query(head, relation), entities)
+    alone = scoring.scores(scoring.tail_query(head[2], relation[2, 4:]), entities)
+    torch.testing.assert_close(together[2, 4:], alone, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "symmetric"), [("distmult", True), ("complex", False), ("transe", False)])
 def test_which_scores_know_the_direction(name: str, symmetric: bool):
     scoring = SCORINGS[name]

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from polyscene import Column, DataError, FitContext, Phase, PolysceneError, Routing, Tables, Windows
+from polyscene import Column, DataError, FitContext, Number, Phase, PolysceneError, Routing, Tables, Windows
 from polyscene.features.encoder import SharedModules
+from polyscene.features.entity import EntityEncoder
+from polyscene.registry.host import load_host
 from polyscene_kg.adapter import ComplexGateBank
 from polyscene_kg.data import both_directions, train_facts
 from polyscene_kg.features import GraphEncoder, cell
@@ -99,6 +101,31 @@ class TestGraphEncoder:
     def test_no_cell_at_all(self):
         encoder = graph_encoder(cells=pd.Series([None, None], dtype=object))
         assert encoder(torch.arange(2)).tolist() == [[0.0] * 8] * 2
+
+
+def test_enriched_items_begin_exactly_where_they_were():
+    registry = load_host().registry
+    frame = pd.DataFrame({"item_id": list("abcd"), "year": [1979, 1995, 2000, 1950], "film_facts": CELLS})
+    number, graph = Number("year"), Column("film_facts", encoder="graph")
+
+    def items(columns: tuple[Column, ...], cells: pd.Series = CELLS) -> EntityEncoder:
+        gated = [column.name for column in columns if column is graph]
+        encoder = EntityEncoder(columns, registry=registry, fusion=registry.get("fusion", "concat"), gated=gated)
+        encoder.fit(frame, context())
+        encoder.bind(frame.assign(film_facts=cells), context())
+        return encoder.eval()
+
+    plain, enriched = items((number,)), items((number, graph))
+    enriched.load_state_dict(plain.state_dict(), strict=False)
+    rows = torch.arange(4)
+    assert torch.equal(plain(rows), enriched(rows))
+    (enriched(rows) * torch.randn(4, 8)).sum().backward()
+    (gate,) = enriched.gates.values()
+    assert gate.grad is not None
+    assert gate.grad != 0
+    with torch.no_grad():
+        gate += 0.5
+    assert not torch.equal(plain(rows), enriched(rows))
 
 
 class TestComplexGate:

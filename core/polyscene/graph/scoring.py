@@ -14,7 +14,8 @@ class TripleScoring(ABC):
     """A scoring function, split into a query (what the missing entity should look like) and a comparison.
 
     B triples, N entities, d width; relations have the width of entities. The split makes ranking all N
-    candidates one matrix product: ``scores(tail_query(h_Bd, r_Bd), entity_Nd)``.
+    candidates one matrix product: ``scores(tail_query(h_Bd, r_Bd), entity_Nd)``. Queries may have further leading
+    dimensions.
     """
 
     @abstractmethod
