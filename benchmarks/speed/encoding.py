@@ -69,8 +69,7 @@ def measure(texts: list[str], pairs: int) -> dict[tuple[str, str], list[float]]:
     config = BackboneConfig()
     folder = Backbone(config, DataAccess()).folder
     dtype = Backbone(config, DataAccess()).dtype
-    model: torch.nn.Module = load_encoder(folder, torch.device("cpu"), config.pooling)
-    model = model.to(dtype)
+    model = torch.nn.Module.to(load_encoder(folder, torch.device("cpu"), config.pooling), dtype)
     tokenizer = load_tokenizer(folder)
     found: dict[tuple[str, str], list[float]] = {}
 
