@@ -24,44 +24,38 @@ def step_generator(seed: int, step: int, device: torch.device | str) -> torch.Ge
 
 
 class WindowSampler:
-    """Draws training windows of one scenario so that every training row is equally likely to be a target.
+    """Draws training windows of one scenario so that every training row is equally likely to be in one.
 
-    A user with more than T rows is cut into windows of T at a random offset; others are taken whole. Where order
-    means nothing, rows are shuffled within the window. Scenarios without history (triples) are drawn row by row.
+    A user with n > T rows has n + T - 1 windows of T that hold at least one row, each row being in T of them; a
+    user with fewer is taken whole, T times as likely as one such window. Where order means nothing, rows are
+    shuffled within the window. Scenarios without history (triples) have T = 1.
 
     Args:
         events: the scenario's events, on the device of training.
-        length: window width T; 1 for scenarios without history.
+        length: window width T.
     """
 
     def __init__(self, events: Events, length: int) -> None:
         self.events, self.length = events, length
-        start_U = events.start_UP[:, Phase.TRAIN]
+        self.start_U = events.start_UP[:, Phase.TRAIN]
         self.stop_U = events.start_UP[:, Phase.TRAIN + 1]
-        self.start_U = start_U
-        count_U = self.stop_U - start_U
-        # One more window than fits, because a random offset cuts the first one short.
-        pieces_U = torch.where(count_U > length, (count_U + length - 1) // length + 1, (count_U > 0).long())
-        if length == 1:
-            pieces_U = count_U
-        self.last_piece_U = pieces_U.cumsum(0)
+        count_U = self.stop_U - self.start_U
+        places_U = torch.where(count_U > length, count_U + length - 1, length * (count_U > 0))
+        self.last_place_U = places_U.cumsum(0)
         self.n_rows = int(count_U.sum())
-        self.n_pieces = int(self.last_piece_U[-1]) if len(pieces_U) else 0
+        self.n_places = int(self.last_place_U[-1]) if len(places_U) else 0
 
     def draw(self, count: int, generator: torch.Generator) -> Windows:
         """``count`` windows, by index lookups on the device."""
         device = self.start_U.device
-        piece_B = torch.randint(self.n_pieces, (count,), generator=generator, device=device)
-        user_B = torch.searchsorted(self.last_piece_U, piece_B, right=True)
-        first_piece_B = torch.where(user_B > 0, self.last_piece_U[(user_B - 1).clamp(min=0)], 0)
+        place_B = torch.randint(self.n_places, (count,), generator=generator, device=device)
+        user_B = torch.searchsorted(self.last_place_U, place_B, right=True)
         start_B, stop_B = self.start_U[user_B], self.stop_U[user_B]
-        within_B = (piece_B - first_piece_B) * self.length
-        if self.length > 1:
-            offset_B = torch.randint(self.length, (count,), generator=generator, device=device)
-            within_B = torch.where(stop_B - start_B > self.length, within_B - offset_B, 0)
-        first_B = torch.maximum(start_B + within_B, start_B)
-        last_B = torch.minimum(start_B + within_B + self.length, stop_B)
-        windows = take_windows(self.events, user_B, first_B, last_B, self.length)
+        # The last place of a user begins at the last row, the first one T - 1 rows before the first.
+        from_last_B = self.last_place_U[user_B] - 1 - place_B
+        first_B = torch.where(stop_B - start_B > self.length, stop_B - 1 - from_last_B, start_B)
+        last_B = torch.minimum(first_B + self.length, stop_B)
+        windows = take_windows(self.events, user_B, torch.maximum(first_B, start_B), last_B, self.length)
         return windows if self.events.ordered or self.length == 1 else _shuffled(self.events, windows, generator)
 
 

@@ -90,18 +90,18 @@ def evaluate_scorer(
     subject: Subject, population: Population, view: View, scorer: Scorer, *, limit: int = 0
 ) -> dict[str, metrics.Summary]:
     """Metrics over all requests of a population; empty where it has no targets."""
-    parts = []
-    for requests in subject.requests(population, view, limit):
-        parts.append(
-            rank_targets(
-                scorer(requests, view),
-                requests.targets,
-                masked=requests.masked,
-                candidates_N=subject.events.cold_N if population.cold_candidates else None,
-                user_B=requests.user_B,
-                top=TOP,
-            )
+    candidates_N = subject.events.cold_N if population.cold_candidates else None
+    parts = [
+        rank_targets(
+            scorer(requests, view),
+            requests.targets,
+            masked=requests.masked,
+            candidates_N=candidates_N,
+            user_B=requests.user_B,
+            top=TOP,
         )
+        for requests in subject.requests(population, view, limit)
+    ]
     return _summaries(Ranking.join(parts), subject.events) if parts else {}
 
 

@@ -45,9 +45,8 @@ def evaluate_ratings(
             "standard_error": None,
             "seed": seed,
         }
-        for name, values_M in ((method, predicted_M), ("mean rating", constant_M))
+        for name, values_M in ((method, predicted_M), ("mean_rating", constant_M))
         for metric, measure in (("rmse", rmse), ("mae", mae))
-        if name == method or method == "joint"
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
-from polyscene.config.choice import Choice
-from polyscene.config.schema import TrainConfig
 from polyscene.config.validate import from_mapping_or_raise
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
@@ -21,59 +18,39 @@ from polyscene.data.scenario import TaskSpec
 from polyscene.features.encoder import FitContext, SharedModules
 from polyscene.features.entity import EntityEncoder
 from polyscene.model import PolysceneModel, ScenarioParts
-from polyscene.registry.host import Host
 from polyscene.tasks.task import Task, TaskContext
 from polyscene.training.checkpoint import load_weights
 from polyscene.training.loading import Loaded, LoadedScenario, columns_of
+from polyscene.training.session import Session
 
 TABLES = ("items", "users", "events")
 
 
-@dataclass(frozen=True)
-class TextVectors:
-    """Where text vectors come from.
-
-    Args:
-        embed: ``embed(texts) -> [n, h]`` through the activation store.
-        width: ``h``.
-    """
-
-    embed: Callable[[Sequence[str]], Tensor]
-    width: int
-
-
 def build_model(
-    config: TrainConfig,
-    host: Host,
+    session: Session,
     loaded: Loaded,
-    names: Sequence[str],
-    texts: TextVectors,
-    device: torch.device,
+    *,
     fitted: Mapping[str, Any] | None = None,
     weights: Path | None = None,
 ) -> tuple[PolysceneModel, dict[str, Any]]:
-    """A model for some of the loaded scenarios, and what its encoders learned besides parameters.
+    """A model for loaded scenarios (in their order), and what its encoders learned besides parameters.
 
     Args:
-        config: sizes and components.
-        host: brings the components.
-        loaded: the data.
-        names: the scenarios of this model, in the order of their adapters.
-        texts: the backbone's vectors.
-        device: where the model is put.
+        session: config, plugins, backbone and device.
+        loaded: the scenarios of this model.
         fitted: what an earlier call returned, to build the same model for a checkpoint.
         weights: the checkpoint to load.
     """
+    config = session.config
     torch.manual_seed(config.seed)
     shared = SharedModules()
     spaces = loaded.spaces()
     encoders: dict[str, dict[str, _Bindable]] = {}
-    for name in names:
-        scenario = loaded.scenarios[name]
-        contexts = _contexts(config, name, scenario, shared, spaces, texts)
+    for name, scenario in loaded.scenarios.items():
+        contexts = _contexts(session, name, scenario, shared, spaces)
         encoders[name] = {}
         for table in TABLES:
-            encoder = _entity_encoder(config, host, scenario, name, table)
+            encoder = _entity_encoder(session, scenario, name, table)
             frame = _frame(scenario, table)
             if fitted is None:
                 encoder.fit(frame, contexts[table])
@@ -87,17 +64,17 @@ def build_model(
             items=of_table["items"].encoder,
             users=of_table["users"].encoder if scenario.scenario.user_columns else None,
             events=of_table["events"].encoder if scenario.scenario.event_columns else None,
-            tasks=_tasks(config, host, name, scenario),
+            tasks=_tasks(session, name, scenario),
             n_items=scenario.events.n_items,
         )
     d_model = config.model.d_model
-    longest = max(loaded.scenarios[name].config.max_history for name in names)
+    longest = max(scenario.config.max_history for scenario in loaded.scenarios.values())
     model = PolysceneModel(
         parts,
         shared=shared,
         sequence=config.sequence.build(d_model=d_model, max_length=longest),
-        user_bank=config.adapter.build(d_model=d_model, n_scenarios=len(names)),
-        item_bank=config.adapter.build(d_model=d_model, n_scenarios=len(names)),
+        user_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
+        item_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
     )
     if weights is not None:
         load_weights(weights, model)
@@ -110,7 +87,7 @@ def build_model(
         name: {table: one.encoder.fitted() for table, one in of_table.items()}
         for name, of_table in encoders.items()
     }
-    return model.to(device), learned
+    return model.to(session.device), learned
 
 
 @dataclass(frozen=True)
@@ -131,8 +108,9 @@ def task_names(specs: Sequence[TaskSpec]) -> list[str]:
     return names
 
 
-def _tasks(config: TrainConfig, host: Host, name: str, loaded: LoadedScenario) -> dict[str, Task]:
-    context = TaskContext(config.model.d_model, loaded.events, host.registry, where=f"scenario.{name}")
+def _tasks(session: Session, name: str, loaded: LoadedScenario) -> dict[str, Task]:
+    host = session.host
+    context = TaskContext(session.config.model.d_model, loaded.events, host.registry, where=f"scenario.{name}")
     tasks = {}
     for key, spec in zip(task_names(loaded.scenario.tasks), loaded.scenario.tasks, strict=True):
         component = host.component("task", spec.name, where=f"scenario '{name}'")
@@ -143,15 +121,13 @@ def _tasks(config: TrainConfig, host: Host, name: str, loaded: LoadedScenario) -
     return tasks
 
 
-def _entity_encoder(
-    config: TrainConfig, host: Host, loaded: LoadedScenario, name: str, table: str
-) -> EntityEncoder:
-    fusion: Choice = config.fusion
+def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: str) -> EntityEncoder:
+    config = session.config
     return EntityEncoder(
         columns_of(loaded, table),
-        registry=host.registry,
-        fusion=fusion.component,
-        fusion_config=fusion.options,
+        registry=session.host.registry,
+        fusion=config.fusion.component,
+        fusion_config=config.fusion.options,
         id_column="user_id" if table == "users" else "item_id",
         content_dropout=config.model.content_dropout if table != "events" else 0.0,
         gated=loaded.gated if table == "items" else (),
@@ -160,16 +136,11 @@ def _entity_encoder(
 
 
 def _contexts(
-    config: TrainConfig,
-    name: str,
-    loaded: LoadedScenario,
-    shared: SharedModules,
-    spaces: Mapping[str, np.ndarray],
-    texts: TextVectors,
+    session: Session, name: str, loaded: LoadedScenario, shared: SharedModules, spaces: Mapping[str, np.ndarray]
 ) -> dict[str, FitContext]:
     tables, events = loaded.tables, loaded.events
     in_training = loaded.split.phase_R == Phase.TRAIN
-    train_interactions = tables.interactions[in_training]
+    train_interactions = pd.DataFrame(tables.interactions[in_training])
     user_of_row, train_row = _rows_of_users(events)
     train_rows = {
         "items": np.bincount(tables.item_R[in_training], minlength=len(tables.items)) > 0,
@@ -178,16 +149,16 @@ def _contexts(
     }
     return {
         table: FitContext(
-            d_model=config.model.d_model,
+            d_model=session.config.model.d_model,
             train_rows=train_rows[table],
             shared=shared,
-            embed_texts=texts.embed,
-            embedding_dim=texts.width,
+            embed_texts=session.backbone.embed,
+            embedding_dim=session.backbone.embedding_dim if loaded.text_columns() else 0,
             spaces=spaces,
             train_interactions=train_interactions,
             tables=tables,
             owner=f"{name}/{table}",
-            seed=config.seed,
+            seed=session.config.seed,
             user_of_row=user_of_row if table == "events" else None,
         )
         for table in TABLES

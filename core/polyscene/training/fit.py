@@ -68,20 +68,9 @@ class State:
     scores: dict[str, float] = field(default_factory=dict)
 
 
-def fit(
-    model: PolysceneModel,
-    learned: Mapping[str, Any],
-    config: TrainConfig,
-    scenarios: Mapping[str, LoadedScenario],
-    subjects: Mapping[str, Subject],
-    fabric: Fabric,
-    folder: Path,
-    progress: Progress,
-    *,
-    steps: int,
-    batch_rows: int,
-) -> State:
-    """Train a model, keep the best state in ``folder`` and leave the model in that state.
+@dataclass
+class Fitting:
+    """Trains one model, keeps its best state in ``folder`` and leaves the model in that state.
 
     A folder with an unfinished state is continued, and ends with the same numbers as if it had never stopped.
 
@@ -94,90 +83,110 @@ def fit(
         fabric: devices and precision.
         folder: where checkpoints go.
         progress: receives steps and metrics.
-        steps: optimizer steps at most.
         batch_rows: rows per batch.
     """
-    trainer = config.trainer
-    weights = {
+
+    model: PolysceneModel
+    learned: Mapping[str, Any]
+    config: TrainConfig
+    scenarios: Mapping[str, LoadedScenario]
+    subjects: Mapping[str, Subject]
+    fabric: Fabric
+    folder: Path
+    progress: Progress
+    batch_rows: int
+
+    def run(self) -> State:
+        """Train until the last step or until validation stops improving."""
+        trainer, fabric = self.config.trainer, self.fabric
+        balancer: Balancer = self.config.balancer.build(names=list(self.scenarios)).to(fabric.device)
+        plain_optimizer = build_optimizer(torch.nn.ModuleList([self.model, balancer]), trainer)
+        state = State(**(load_training(self.folder, self.model, plain_optimizer) or {}))
+        wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
+        sampler, weights = self._sampler(), task_weights(self.scenarios)
+        losses_so_far: list[dict[str, Tensor]] = []
+        started = time.monotonic() - state.seconds
+        while state.step < trainer.steps and not state.ended:
+            set_learning_rate(optimizer, learning_rate(state.step, trainer))
+            wrapped.train()
+            for micro in range(trainer.accumulate):
+                number = state.step * trainer.accumulate + micro
+                seed_step(self.config.seed, number, fabric.global_rank)
+                batch = sampler.draw(number)
+                with fabric.no_backward_sync(wrapped, enabled=micro < trainer.accumulate - 1):
+                    losses = step_losses(wrapped, batch, weights)
+                    fabric.backward(balancer(losses) / trainer.accumulate)
+                losses_so_far.append({name: loss.detach() for name, loss in losses.items()})
+            if trainer.clip > 0:
+                fabric.clip_gradients(wrapped, optimizer, max_norm=trainer.clip, error_if_nonfinite=False)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            state.step += 1
+            self.progress.step(state.step)
+            if state.step % trainer.eval_every == 0 or state.step == trainer.steps:
+                self._validate(state, losses_so_far)
+                losses_so_far = []
+                state.seconds = time.monotonic() - started
+                self._save(state, plain_optimizer)
+        load_weights(self.folder / "model.safetensors", self.model)
+        return state
+
+    def _sampler(self) -> MixedSampler:
+        samplers = {
+            name: WindowSampler(
+                one.events.to(self.model.device),
+                one.config.max_history if self.model.main_task(name).from_history else 1,
+            )
+            for name, one in self.scenarios.items()
+        }
+        trainer = self.config.trainer
+        share = Share(trainer.temperature, self.batch_rows, trainer.max_scenarios_per_step or len(samplers))
+        shares = {name: one.config.share for name, one in self.scenarios.items()}
+        return MixedSampler(samplers, shares, share, self.config.seed + 7_919 * self.fabric.global_rank)
+
+    def _validate(self, state: State, losses_so_far: list[dict[str, Tensor]]) -> None:
+        """Score the model on validation rows and update what training remembers."""
+        losses = _mean_losses(losses_so_far)
+        broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
+        if broken:
+            raise PolysceneError(
+                f"the loss of {', '.join(broken)} is not a number after step {state.step}",
+                where=str(self.folder),
+                fix="lower trainer.lr, or set trainer.clip and trainer.precision=32-true",
+            )
+        self.model.eval()
+        with torch.inference_mode():
+            scorers = {
+                name: model_scorer(self.model, subject, self.scenarios[name].config.max_history)
+                for name, subject in self.subjects.items()
+            }
+            state.scores = validation_score(self.subjects, scorers, _VALIDATION_USERS)
+        score = sum(state.scores.values()) / max(1, len(state.scores))
+        if not state.scores:  # without validation rows the last state is kept
+            state.best, state.best_step = score, state.step
+        elif score > state.best:
+            state.best, state.best_step, state.waited = score, state.step, 0
+        else:
+            state.waited += 1
+            state.ended = 0 < self.config.trainer.patience <= state.waited
+        values = {f"{name}/loss": loss for name, loss in losses.items()}
+        values |= {f"{name}/ndcg@10": value for name, value in state.scores.items()}
+        self.progress.metrics(state.step, values)
+
+    def _save(self, state: State, optimizer: torch.optim.Optimizer) -> None:
+        if self.fabric.is_global_zero:
+            if state.best_step == state.step:
+                save_model(self.folder, self.model, self.learned)
+            save_training(self.folder, self.model, optimizer, vars(state))
+        self.fabric.barrier()
+
+
+def task_weights(scenarios: Mapping[str, LoadedScenario]) -> dict[str, dict[str, float]]:
+    """The weight of each task in its scenario's loss."""
+    return {
         name: dict(zip(task_names(one.scenario.tasks), (spec.weight for spec in one.scenario.tasks), strict=True))
         for name, one in scenarios.items()
     }
-    sampler = _sampler(model, config, scenarios, batch_rows, seed=config.seed + 7_919 * fabric.global_rank)
-    balancer: Balancer = config.balancer.build(names=list(scenarios)).to(fabric.device)
-    optimizer = build_optimizer(torch.nn.ModuleList([model, balancer]), trainer)
-    state = State(**(load_training(folder, model, optimizer) or {}))
-    wrapped, optimizer = fabric.setup(model, optimizer)
-    lengths = {name: one.config.max_history for name, one in scenarios.items()}
-    running: list[dict[str, Tensor]] = []
-    started = time.monotonic() - state.seconds
-    while state.step < steps and not state.ended:
-        set_learning_rate(optimizer, learning_rate(state.step, trainer, steps))
-        wrapped.train()
-        for micro in range(trainer.accumulate):
-            number = state.step * trainer.accumulate + micro
-            seed_step(config.seed, number, fabric.global_rank)
-            batch = sampler.draw(number)
-            with fabric.no_backward_sync(wrapped, enabled=micro < trainer.accumulate - 1):
-                losses = step_losses(wrapped, batch, weights)
-                fabric.backward(balancer(losses) / trainer.accumulate)
-            running.append({name: loss.detach() for name, loss in losses.items()})
-        if trainer.clip > 0:
-            fabric.clip_gradients(wrapped, optimizer, max_norm=trainer.clip, error_if_nonfinite=False)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        state.step += 1
-        progress.step(state.step)
-        if state.step % trainer.eval_every == 0 or state.step == steps:
-            _validate(model, state, running, subjects, lengths, folder, progress, trainer.patience)
-            running = []
-            if fabric.is_global_zero:
-                state.seconds = time.monotonic() - started
-                if state.best_step == state.step:
-                    save_model(folder, model, learned)
-                save_training(folder, model, optimizer, vars(state))
-            fabric.barrier()
-    load_weights(folder / "model.safetensors", model)
-    return state
-
-
-def _validate(
-    model: PolysceneModel,
-    state: State,
-    running: list[dict[str, Tensor]],
-    subjects: Mapping[str, Subject],
-    lengths: Mapping[str, int],
-    folder: Path,
-    progress: Progress,
-    patience: int,
-) -> None:
-    """Score the model on validation rows and update what training remembers."""
-    losses = {
-        name: torch.stack([losses[name] for losses in running if name in losses]).mean().item()
-        for name in subjects
-        if any(name in losses for losses in running)
-    }
-    broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
-    if broken:
-        raise PolysceneError(
-            f"the loss of {', '.join(broken)} is not a number after step {state.step}",
-            where=str(folder),
-            fix="lower trainer.lr, or set trainer.clip and trainer.precision=32-true",
-        )
-    model.eval()
-    with torch.inference_mode():
-        scorers = {name: model_scorer(model, subject, lengths[name]) for name, subject in subjects.items()}
-        state.scores = validation_score(subjects, scorers, _VALIDATION_USERS)
-    score = sum(state.scores.values()) / max(1, len(state.scores))
-    if not state.scores:  # without validation rows the last state is kept
-        state.best, state.best_step = score, state.step
-    elif score > state.best:
-        state.best, state.best_step, state.waited = score, state.step, 0
-    else:
-        state.waited += 1
-        state.ended = 0 < patience <= state.waited
-    values = {f"{name}/loss": loss for name, loss in losses.items()}
-    values |= {f"{name}/ndcg@10": value for name, value in state.scores.items()}
-    progress.metrics(state.step, values)
 
 
 def rows_per_scenario(config: TrainConfig, scenarios: Mapping[str, LoadedScenario]) -> dict[str, int]:
@@ -188,22 +197,10 @@ def rows_per_scenario(config: TrainConfig, scenarios: Mapping[str, LoadedScenari
     return {name: max(1, round(config.trainer.batch_rows * mass[name] / total)) for name in scenarios}
 
 
-def _sampler(
-    model: PolysceneModel,
-    config: TrainConfig,
-    scenarios: Mapping[str, LoadedScenario],
-    batch_rows: int,
-    seed: int,
-) -> MixedSampler:
-    samplers = {
-        name: WindowSampler(
-            one.events.to(model.device), one.config.max_history if model.main_task(name).from_history else 1
-        )
-        for name, one in scenarios.items()
-    }
-    trainer = config.trainer
-    share = Share(trainer.temperature, batch_rows, trainer.max_scenarios_per_step or len(samplers))
-    return MixedSampler(samplers, {name: one.config.share for name, one in scenarios.items()}, share, seed)
+def _mean_losses(steps: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Each scenario's mean over the steps that held it; the first moment at which the host waits."""
+    names = dict.fromkeys(name for losses in steps for name in losses)
+    return {name: torch.stack([one[name] for one in steps if name in one]).mean().item() for name in names}
 
 
 def append_metrics(path: Path, step: int, model: str, values: Mapping[str, float]) -> None:

@@ -36,9 +36,10 @@ def open_run(config: TrainConfig) -> Path:
     folder = Path(config.run.dir) if config.run.dir else _fresh(config)
     resolved = config_text(config)
     known = folder / RESOLVED
-    if known.is_file() and known.read_text(encoding="utf-8") != resolved:
+    before = known.read_text(encoding="utf-8") if known.is_file() else resolved
+    if before != resolved:
         raise ConfigError(
-            f"it holds a run with another config ({_first_difference(known.read_text(encoding='utf-8'), resolved)})",
+            f"it holds a run with another config ({_first_difference(before, resolved)})",
             where=str(folder),
             fix="repeat the options of that run to continue it, or choose another run.dir",
         )
@@ -112,8 +113,8 @@ def _git_state() -> str:
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(here), *arguments],  # noqa: S607  (git is looked up on PATH as everywhere)
+        return subprocess.run(  # noqa: S603  (fixed words, no shell)
+            ["git", "-C", str(here), *arguments],  # noqa: S607  (git is looked up on PATH)
             capture_output=True,
             text=True,
             check=True,

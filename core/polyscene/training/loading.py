@@ -13,7 +13,7 @@ from polyscene.config.choice import chosen
 from polyscene.config.schema import TrainConfig
 from polyscene.data.access import DataAccess
 from polyscene.data.build import build_events
-from polyscene.data.columns import Column, Id
+from polyscene.data.columns import Column, Id, Text
 from polyscene.data.declared import validate_scenario
 from polyscene.data.events import Events
 from polyscene.data.scenario import Scenario
@@ -43,6 +43,15 @@ class LoadedScenario:
     split: Split
     events: Events
     gated: tuple[str, ...] = ()
+
+    def text_columns(self) -> list[pd.Series]:
+        """The columns that are declared as text: all that the backbone reads."""
+        return [
+            getattr(self.tables, table)[column.name].fillna("").astype(str)
+            for table in ("items", "users")
+            for column in columns_of(self, table)
+            if isinstance(column, Text)
+        ]
 
 
 @dataclass(frozen=True)

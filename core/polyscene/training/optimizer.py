@@ -20,11 +20,11 @@ def build_optimizer(model: nn.Module, trainer: TrainerConfig) -> torch.optim.Ada
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=trainer.lr, fused=True)
 
 
-def learning_rate(step: int, trainer: TrainerConfig, steps: int) -> float:
-    """Learning rate of a step (from 0) of ``steps``: linear warm-up, then constant, linear or cosine to a tenth."""
+def learning_rate(step: int, trainer: TrainerConfig) -> float:
+    """Learning rate of a step (from 0): linear warm-up, then constant, or linear or cosine to a tenth."""
     if step < trainer.warmup:
         return trainer.lr * (step + 1) / trainer.warmup
-    progress = min(1.0, (step - trainer.warmup) / max(1, steps - trainer.warmup))
+    progress = min(1.0, (step - trainer.warmup) / max(1, trainer.steps - trainer.warmup))
     falling = {"constant": 1.0, "linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress))}
     return trainer.lr * (0.1 + 0.9 * falling[trainer.schedule])
 

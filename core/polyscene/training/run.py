@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,25 +26,19 @@ from rich.progress import (
 
 from polyscene.config.plain import to_mapping
 from polyscene.config.schema import TrainConfig
-from polyscene.data.columns import Text
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
 from polyscene.evaluation.ratings import evaluate_ratings
 from polyscene.registry.host import Host
 from polyscene.report import render_terminal, write_html, write_metrics
 from polyscene.training.assembly import build_model
-from polyscene.training.controls import SINGLE, build_baseline, evaluate_baseline
+from polyscene.training.controls import evaluate_baseline
+from polyscene.training.fit import Fitting, State, append_metrics, rows_per_scenario
 from polyscene.training.fit import Progress as FitProgress
-from polyscene.training.fit import State, append_metrics, fit, rows_per_scenario
 from polyscene.training.folder import CHECKPOINTS, open_run, write_fingerprint
-from polyscene.training.loading import Loaded
+from polyscene.training.loggers import Logger
 from polyscene.training.session import Session, prepare_torch
-from polyscene.training.strategy import JOINT, Plan, Single, Strategy
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-
-    from polyscene.training.loggers import Logger
+from polyscene.training.strategy import JOINT, SINGLE, Plan, Single, Strategy
 
 
 def train(config: TrainConfig, host: Host) -> Path:
@@ -112,17 +109,18 @@ class _Run:
     def _encode(self) -> None:
         """Every text through the backbone once, before anything else needs it."""
         texts = [
-            text
-            for one in self.loaded.scenarios.values()
-            for column in one.scenario.item_columns
-            if isinstance(column, Text)
-            for text in one.tables.items[column.name].fillna("").astype(str)
+            text for one in self.loaded.scenarios.values() for column in one.text_columns() for text in column
         ]
+        if not texts:
+            return
         self.session.backbone.embed(texts)
         forwards = self.session.backbone.forwards
         self._say(
             f"texts: {len(texts):,} in use, {forwards:,} went through the backbone, the others were in the store"
         )
+
+    def _reads_text(self) -> bool:
+        return any(one.text_columns() for one in self.loaded.scenarios.values())
 
     def _plans(self) -> list[Plan]:
         names = list(self.loaded.scenarios)
@@ -135,23 +133,23 @@ class _Run:
 
     def _train_one(self, plan: Plan, logger: Logger) -> None:
         names = plan.scenarios
-        loaded = Loaded({name: self.loaded.scenarios[name] for name in names}, {}, ())
-        steps, batch_rows = self.config.trainer.steps, self.config.trainer.batch_rows
+        loaded = replace(self.loaded, scenarios={name: self.loaded.scenarios[name] for name in names})
+        batch_rows = self.config.trainer.batch_rows
         if plan.method == SINGLE:
             # A single-scenario model sees as many rows of its scenario as the joint model does.
             batch_rows = rows_per_scenario(self.config, self.loaded.scenarios)[names[0]]
-        model, learned = build_model(self.config, self.host, loaded, names, self.session.texts, self.fabric.device)
+        model, learned = build_model(self.session, loaded)
         if plan.label == JOINT or not self.parameters:
             self._count_parameters(model)
         subjects = {name: self.subjects[name] for name in names}
-        with self._stage(f"train {plan.label}"), self._bar(plan.label, steps) as advance:
+        with self._stage(f"train {plan.label}"), self._bar(plan.label) as advance:
 
             def metrics(step: int, values: dict[str, float]) -> None:
                 append_metrics(self.folder / "metrics.jsonl", step, plan.label, values)
                 logger.log(step, {f"{plan.label}/{key}": value for key, value in values.items()})
                 self.host.call("polyscene_epoch_finished", run=self.folder, step=step, metrics=values)
 
-            state = fit(
+            state = Fitting(
                 model,
                 learned,
                 self.config,
@@ -160,9 +158,8 @@ class _Run:
                 self.fabric,
                 self.folder / CHECKPOINTS / plan.label,
                 FitProgress(advance, metrics),
-                steps=steps,
-                batch_rows=batch_rows,
-            )
+                batch_rows,
+            ).run()
         self._say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
         with self._stage("evaluate"):
             self._evaluate(plan, model, subjects, state)
@@ -182,26 +179,26 @@ class _Run:
             for control in self.config.controls:
                 if control == SINGLE:
                     continue
-                rows, seconds = evaluate_baseline(
-                    control,
-                    subject,
-                    self.loaded.scenarios[name],
-                    self.session.texts,
-                    lambda control: build_baseline(control, self.host),
-                    self.config.seed,
-                    self._say,
-                )
+                rows, seconds = evaluate_baseline(control, subject, self.loaded.scenarios[name], self.session)
                 if rows:
                     self._add(name, control, rows, seconds)
 
     def _add(self, name: str, method: str, rows: list[dict[str, Any]], seconds: float) -> None:
-        self.rows += rows
+        # The control of a rating task is the same for every model: it is kept once.
+        known = {
+            (row["scenario"], row["method"], row["view"], row["population"], row["metric"]) for row in self.rows
+        }
+        self.rows += [
+            row
+            for row in rows
+            if (row["scenario"], row["method"], row["view"], row["population"], row["metric"]) not in known
+        ]
         self.method_seconds.setdefault(name, {})[method] = seconds
 
     def _count_parameters(self, model: Any) -> None:
         per_scenario = model.user_bank.parameters_per_scenario() + model.item_bank.parameters_per_scenario()
         self.parameters = {
-            "backbone": self.session.backbone_parameters(),
+            "backbone": self.session.backbone_parameters() if self._reads_text() else 0,
             "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "adapters": dict.fromkeys(model.names, per_scenario),
         }
@@ -237,7 +234,7 @@ class _Run:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started
 
     @contextmanager
-    def _bar(self, label: str, steps: int) -> Iterator[Any]:
+    def _bar(self, label: str) -> Iterator[Any]:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -246,7 +243,7 @@ class _Run:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(f"train {label}", total=steps)
+            task = progress.add_task(f"train {label}", total=self.config.trainer.steps)
             yield lambda step: progress.update(task, completed=step)
 
     def _say(self, line: str) -> None:
@@ -257,10 +254,6 @@ class _Run:
 
 
 def _fabric(config: TrainConfig) -> Fabric:
-    # Imported here: it takes seconds, and `polyscene --help` should not wait for it.
-    from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
-
     trainer = config.trainer
     # A step may hold some of the scenarios only, so some parameters get no gradient in it.
     strategy = DDPStrategy(find_unused_parameters=True) if trainer.devices > 1 else "auto"

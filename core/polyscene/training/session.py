@@ -17,7 +17,6 @@ from polyscene.config.schema import TrainConfig
 from polyscene.data.access import DataAccess
 from polyscene.evaluation.evaluator import Subject
 from polyscene.registry.host import Host
-from polyscene.training.assembly import TextVectors
 from polyscene.training.loading import Loaded, LoadedScenario, load_scenarios
 
 
@@ -61,11 +60,6 @@ class Session:
             with safe_open(path, framework="pt") as file:
                 count += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
         return count
-
-    @cached_property
-    def texts(self) -> TextVectors:
-        """The backbone's vectors as encoders see them."""
-        return TextVectors(self.backbone.embed, self.backbone.embedding_dim)
 
     def load(self, only: list[str] | None = None) -> Loaded:
         """The scenarios' data."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from polyscene.registry.components import Component
 
-JOINT = "joint"
+JOINT, SINGLE = "joint", "single"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Single(Strategy):
     """One model for each scenario alone: the control for negative transfer."""
 
     def plans(self, scenarios: list[str]) -> list[Plan]:
-        return [Plan(f"single-{name}", "single", (name,)) for name in scenarios]
+        return [Plan(f"{SINGLE}-{name}", SINGLE, (name,)) for name in scenarios]
 
 
 COMPONENTS = [Component("strategy", "multitask", Multitask), Component("strategy", "single", Single)]

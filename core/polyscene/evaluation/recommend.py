@@ -1,0 +1,126 @@
+"""``polyscene recommend``: the best items for one user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from polyscene.config.schema import RecommendConfig
+from polyscene.data.phases import Phase
+from polyscene.data.windows import take_windows
+from polyscene.errors import ConfigError, DataError, did_you_mean
+from polyscene.evaluation.ranking import Pairs, ranking_keys, top_items
+from polyscene.registry.host import Host
+from polyscene.training.loading import LoadedScenario
+from polyscene.training.restore import RestoredRun, restore
+from polyscene.training.strategy import JOINT
+
+_SEEN_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Items for a user, best first, and the latest of what the user had."""
+
+    items: list[str]
+    scores: list[float]
+    seen: list[str]
+    seen_count: int
+
+
+def recommend(config: RecommendConfig, host: Host) -> Recommendation:
+    """Recommend items of a scenario to a user and print them.
+
+    Args:
+        config: which run, scenario and user.
+        host: the plugins.
+
+    Raises:
+        PolysceneError: no such run, scenario or user.
+    """
+    run = restore(config.run, host, root=config.root, data=config.data, device=config.device)
+    if config.scenario not in run.config.scenario:
+        raise ConfigError(
+            f"the run has no scenario '{config.scenario}'",
+            where="scenario",
+            fix=did_you_mean(config.scenario, run.config.scenario),
+        )
+    found = recommend_from(run, config.scenario, config.user, config.k)
+    _show(config, found, run.loaded.scenarios[config.scenario])
+    return found
+
+
+@torch.inference_mode()
+def recommend_from(run: RestoredRun, name: str, user: str, k: int) -> Recommendation:
+    """The ``k`` best items of scenario ``name`` for a user, from everything known about the user."""
+    label = next(label for label in run.labels() if label == JOINT or name in run.scenarios_of(label))
+    loaded = run.loaded.scenarios[name]
+    model = run.model(label)
+    task = model.main_task(name)
+    if not task.from_history:
+        raise ConfigError(
+            f"scenario '{name}' completes facts and recommends nothing to users",
+            where="scenario",
+            fix="choose one of " + ", ".join(other for other in run.loaded.scenarios if other != name),
+        )
+    events = loaded.events.to(model.device)
+    user_B = torch.tensor([_position(loaded, name, user)], device=model.device)
+    start_B, stop_B = events.start_UP[user_B, Phase.TRAIN], events.start_UP[user_B, -1]
+    first_B = torch.maximum(start_B, stop_B - loaded.config.max_history)
+    windows = take_windows(events, user_B, first_B, stop_B, loaded.config.max_history)
+    catalogue = model.catalogue(name)
+    items_N = torch.arange(events.n_items, device=model.device)
+    view = loaded.scenario.views[0]
+    h_Bd = model.user_states(name, windows, catalogue)
+    scores_BN = task.scores(h_Bd, catalogue.all(), items_N, view.name)
+    past = Pairs.of_windows(events.item_R, start_B, stop_B)
+    keys_BN = ranking_keys(scores_BN, masked=past if view.mask_history else None, user_B=user_B)
+    best = [item for item in top_items(keys_BN, min(k, events.n_items))[0].tolist() if item >= 0]
+    ids: list[str] = loaded.tables.items["item_id"].tolist()
+    seen = past.item_M.flip(0).tolist()
+    return Recommendation(
+        [ids[item] for item in best],
+        [float(scores_BN[0, item]) for item in best],
+        [ids[item] for item in dict.fromkeys(seen)],
+        len(set(seen)),
+    )
+
+
+def _position(loaded: LoadedScenario, name: str, user: str) -> int:
+    ids: list[str] = loaded.tables.users["user_id"].tolist()
+    if user not in ids:
+        examples = ", ".join(ids[:3])
+        raise DataError(
+            f"there is no user '{user}'",
+            where=f"scenario '{name}'",
+            fix=f"its {len(ids):,} ids look like {examples}",
+        )
+    return ids.index(user)
+
+
+def _show(config: RecommendConfig, found: Recommendation, loaded: LoadedScenario) -> None:
+    items = loaded.tables.items.set_index("item_id")
+    column = next((name for name in ("title", "text") if name in items), None)
+
+    def title(item: str) -> str:
+        return str(items.at[item, column]) if column else ""
+
+    console = Console()
+    table = Table(title=Text(f"{config.scenario}: for user {config.user}", style="bold"), title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("item")
+    table.add_column("title", overflow="fold")
+    table.add_column("score", justify="right")
+    for rank, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
+        table.add_row(str(rank), Text(item), Text(title(item)), f"{score:.3f}")
+    console.print(table)
+    shown = [title(item) or item for item in found.seen[:_SEEN_SHOWN]]
+    order = "latest first" if loaded.events.ordered else "in no order"
+    if shown:
+        console.print(Text(f"Had {found.seen_count} items ({order}): " + "; ".join(shown)), soft_wrap=True)
+    else:
+        console.print("Had nothing yet.")

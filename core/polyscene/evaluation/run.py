@@ -1,0 +1,72 @@
+"""``polyscene evaluate``: the models of a run, measured again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from polyscene.config.schema import EvaluateConfig
+from polyscene.errors import ConfigError, did_you_mean
+from polyscene.evaluation.evaluator import evaluate_method, model_scorer
+from polyscene.evaluation.ratings import evaluate_ratings
+from polyscene.registry.host import Host
+from polyscene.report import read_metrics, render_terminal, write_metrics
+from polyscene.training.restore import RestoredRun, restore
+from polyscene.training.strategy import JOINT
+
+EVALUATION = "evaluation"
+
+
+def evaluate(config: EvaluateConfig, host: Host) -> Path:
+    """Evaluate every model of a run and write ``RUN/evaluation/metrics.json``.
+
+    Args:
+        config: which run, scenarios and population.
+        host: the plugins.
+
+    Raises:
+        PolysceneError: for everything that a user can mend.
+    """
+    console = Console()
+    started = time.monotonic()
+    run = restore(config.run, host, root=config.root, data=config.data, device=config.device)
+    wanted = _wanted(config, list(run.config.scenario))
+    rows = evaluate_models(run, wanted, config.protocol)
+    folder = run.folder / EVALUATION
+    folder.mkdir(exist_ok=True)
+    trained = read_metrics(run.folder)
+    seconds = {"evaluate": round(time.monotonic() - started, 3)}
+    write_metrics(folder, {**trained, "results": rows, "seconds": seconds, "method_seconds": {}, "skipped": {}})
+    render_terminal(folder, console)
+    return folder
+
+
+@torch.inference_mode()
+def evaluate_models(run: RestoredRun, wanted: list[str], population: str = "") -> list[dict[str, Any]]:
+    """Result rows of all models of a run on the wanted scenarios."""
+    rows = []
+    for label, model in run.models():
+        for name in run.scenarios_of(label):
+            if name not in wanted:
+                continue
+            loaded = run.loaded.scenarios[name]
+            subject = run.session.subject(name, loaded)
+            method = JOINT if label == JOINT else label.partition("-")[0]
+            scorer = model_scorer(model, subject, loaded.config.max_history)
+            seed = run.config.seed
+            rows += evaluate_method(subject, method, lambda _, scorer=scorer: scorer, seed, only=population)
+            if population in ("", "warm"):
+                rows += evaluate_ratings(model, subject, loaded.config.max_history, method, seed)
+    order = list(run.loaded.scenarios)
+    return sorted(rows, key=lambda row: order.index(row["scenario"]))
+
+
+def _wanted(config: EvaluateConfig, known: list[str]) -> list[str]:
+    for name in config.scenario or ():
+        if name not in known:
+            raise ConfigError(f"the run has no scenario '{name}'", where="scenario", fix=did_you_mean(name, known))
+    return config.scenario or known
