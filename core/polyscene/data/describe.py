@@ -81,10 +81,11 @@ def describe_tables(name: str, tables: Tables, split: Split | None = None) -> di
 def render_datasets(rows: list[dict[str, str]]) -> RenderableType:
     """A terminal table of :func:`list_datasets`."""
     table = Table(title="Data sets", title_justify="left")
-    for column in ("name", "status", "title", "source", "terms"):
+    columns = ("name", "status", "title", "source", "terms")
+    for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in ("name", "status"))
     for row in rows:
-        table.add_row(*(row[column.header] for column in table.columns))  # type: ignore[index]  # headers are text
+        table.add_row(*(row[column] for column in columns))
     return table
 
 

@@ -76,7 +76,7 @@ def where(mask_of_block: Iterator[np.ndarray], limit: int = 3) -> tuple[int, lis
 
 def categorical(code_R: np.ndarray, ids: pd.Index) -> pd.Categorical:
     """A pandas categorical over all ``ids`` without copying the codes where their type allows."""
-    return pd.Categorical.from_codes(code_R, dtype=pd.CategoricalDtype(ids), validate=False)  # type: ignore[arg-type]
+    return pd.Categorical.from_codes(code_R, dtype=pd.CategoricalDtype(ids), validate=False)
 
 
 def _may_be_id(column: pd.Series) -> bool:

@@ -36,7 +36,8 @@ def seconds(where_: str, column: pd.Series, problems: Problems) -> np.ndarray | 
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     if column.dtype.kind == "M":
-        column = column.astype("datetime64[s]").astype("Int64").mask(column.isna())
+        whole = column.to_numpy(dtype="datetime64[s]").astype(np.int64)
+        column = pd.Series(pd.arrays.IntegerArray(whole, column.isna().to_numpy()))
     if column.isna().all():
         return None
     if not _is_number(column, where_, problems):

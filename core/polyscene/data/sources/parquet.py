@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polyscene.data.ids import BLOCK
 from polyscene.data.sources.dictionary import columns_for, frame_of
 from polyscene.errors import DataError, Problems, did_you_mean
 
 ID_COLUMNS = ("user_id", "item_id", "friend_id", "head", "relation", "tail")
+_BATCH_ROWS = 1 << 17
 
 
 def read_parquet(
@@ -40,9 +40,11 @@ def read_parquet(
             wanted = list(columns) if columns is not None else schema.names
             fields = pa.schema([schema.field(name) for name in wanted])
             collectors = columns_for(fields, ids, file.metadata.num_rows)
-            for batch in file.iter_batches(batch_size=BLOCK, columns=wanted):
-                for name, collector in collectors.items():
-                    collector.append(batch.column(name))
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=wanted):
+                    for name, collector in collectors.items():
+                        collector.append(batch.column(name))
+                pa.default_memory_pool().release_unused()  # or freed row groups pile up in the allocator
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"cannot be read as Parquet ({str(error).splitlines()[0]})",

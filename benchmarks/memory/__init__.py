@@ -1,0 +1,1 @@
+"""Memory: what data of growing size costs."""

@@ -1,0 +1,122 @@
+"""Bytes per interaction, from the Parquet file to an epoch of training windows.
+
+    python -m benchmarks.memory.interactions
+    python -m benchmarks.memory.interactions --millions 1 2 4 --no-results
+
+Generated rows (user, item, rating, time) are written to a temporary folder, block by block. For every size a
+fresh process reads them, makes and checks the tables, splits them (leave one out), builds the events, lets the
+tables go and looks up as many windows as cover every training row once. Its peak resident memory is noted after
+each step; the slope of the peak over the number of rows (least squares) is the cost of an interaction, free of
+what imports cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+BUDGET = 40.0  # bytes per interaction
+STEPS = ("read", "tables", "split", "events", "epoch")
+ITEMS = 20_000
+ROWS_PER_USER = 100
+WINDOW, WINDOWS_PER_BATCH = 50, 1024
+COMMAND = "python -m benchmarks.memory.interactions"
+
+
+def measure(folder: Path) -> dict[str, int]:
+    """Peak resident bytes of this process after each of :data:`STEPS` on the data in ``folder``."""
+    import resource  # noqa: PLC0415  (the parent process, which imports this module too, must stay small)
+
+    import torch  # noqa: PLC0415
+
+    from polyscene.data.build import build_events  # noqa: PLC0415
+    from polyscene.data.generated import generate  # noqa: PLC0415
+    from polyscene.data.sampling import WindowSampler, step_generator  # noqa: PLC0415
+    from polyscene.data.scenario import Scenario  # noqa: PLC0415
+    from polyscene.data.sources import read_parquet  # noqa: PLC0415
+    from polyscene.data.splits import LeaveOneOut, SplitConfig  # noqa: PLC0415
+    from polyscene.data.tables import Tables  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak: dict[str, int] = {}
+
+    def note(step: str) -> None:
+        peak[step] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    frames = {name: read_parquet(folder / f"{name}.parquet") for name in ("items", "users", "interactions")}
+    note("read")
+    tables = Tables(frames["items"], frames["interactions"], frames["users"], value="rating")
+    del frames
+    note("tables")
+    split = LeaveOneOut(SplitConfig()).split(tables)
+    note("split")
+    events = build_events(tables, split, Scenario("generated", load=lambda config, data: generate()))
+    note("events")
+    del tables, split
+    sampler = WindowSampler(events, WINDOW)
+    for step in range(sampler.n_rows // (WINDOW * WINDOWS_PER_BATCH) + 1):
+        sampler.draw(WINDOWS_PER_BATCH, step_generator(0, step, "cpu"))
+    note("epoch")
+    return peak
+
+
+def measure_apart(rows: int) -> dict[str, int]:
+    """:func:`measure` in a process of its own, on ``rows`` generated interactions."""
+    from polyscene.data.generated import write_generated  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_generated(Path(folder), users=rows // ROWS_PER_USER, items=ITEMS, interactions=rows)
+        command = [sys.executable, "-m", "benchmarks.memory.interactions", "--measure", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def slopes(peaks: dict[int, dict[str, int]]) -> dict[str, float]:
+    """Bytes per interaction after each step: the least squares slope of the peak over the rows."""
+    rows = np.array(list(peaks), dtype=np.float64)
+    return {step: float(np.polyfit(rows, [peak[step] for peak in peaks.values()], 1)[0]) for step in STEPS}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--millions", type=float, nargs="+", default=[1, 5, 10, 20], help="sizes, in million rows")
+    parser.add_argument("--no-results", action="store_true", help="do not write benchmarks/results")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(arguments.measure)))
+        return 0
+    peaks: dict[int, dict[str, int]] = {}
+    print("million rows  " + "".join(f"{step:>10}" for step in STEPS) + "   peak MB after each step")
+    for millions in arguments.millions:
+        peaks[int(millions * 1e6)] = peak = measure_apart(int(millions * 1e6))
+        print(f"{millions:>12g}  " + "".join(f"{peak[step] / 1e6:>10.0f}" for step in STEPS), flush=True)
+    slope = slopes(peaks)
+    print("bytes per row " + "".join(f"{slope[step]:>10.1f}" for step in STEPS) + f"   budget {BUDGET:g}")
+    if not arguments.no_results:
+        from benchmarks.results import write_results  # noqa: PLC0415  (needs torch, for the machine's name)
+
+        largest = max(peaks)
+        protocol = f"peak memory, {min(peaks) / 1e6:g} to {largest / 1e6:g} million generated rows"
+        figures = {
+            "bytes per interaction": slope["epoch"],
+            f"peak MB at {largest / 1e6:g}M": peaks[largest]["epoch"] / 1e6,
+        }
+        common = {"protocol": protocol, "scenario": "generated", "method": "Parquet to one epoch of windows"}
+        rows = [
+            {**common, "metric": metric, "mean": round(value, 2), "std": None, "seeds": [0], "command": COMMAND}
+            for metric, value in figures.items()
+        ]
+        write_results("memory_interactions", rows)
+    return int(slope["epoch"] > BUDGET)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
