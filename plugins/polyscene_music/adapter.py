@@ -40,13 +40,14 @@ class RotationBank(AdapterBank):
         return routed_linear(h_Nd, self.rotations().to(h_Nd.dtype), routing)
 
     def rotations(self) -> Tensor:
-        """The matrices ``Q_k``, ``[K, d, d]``, computed in float32 whatever the autocast mode is."""
-        with torch.autocast(device_type=self.first_Kdr.device.type, enabled=False):
-            product_Kdd = self.first_Kdr @ self.second_Kdr.transpose(1, 2)
-            skew_Kdd = product_Kdd - product_Kdd.transpose(1, 2)
-            identity_dd = torch.eye(self.d_model, device=skew_Kdd.device, dtype=skew_Kdd.dtype)
-            # (I + S)^-1 and I - S commute, so either order gives the transform. I + S is never singular.
-            return torch.linalg.solve(identity_dd + skew_Kdd, identity_dd - skew_Kdd)
+        """The matrices ``Q_k``, ``[K, d, d]``, in float32 whatever the autocast mode is."""
+        # A sum of products and not a matrix product, which autocast would take to half precision: too coarse to
+        # solve with.
+        product_Kdd = (self.first_Kdr.unsqueeze(2) * self.second_Kdr.unsqueeze(1)).sum(dim=-1)
+        skew_Kdd = product_Kdd - product_Kdd.transpose(1, 2)
+        identity_dd = torch.eye(self.d_model, device=skew_Kdd.device, dtype=skew_Kdd.dtype)
+        # (I + S)^-1 and I - S commute, so either order gives the transform. I + S is never singular.
+        return torch.linalg.solve(identity_dd + skew_Kdd, identity_dd - skew_Kdd)
 
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {"first_Kdr": self.first_Kdr, "second_Kdr": self.second_Kdr}

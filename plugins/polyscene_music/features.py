@@ -88,10 +88,10 @@ class TagProfileEncoder(Encoder):
             self.register_rows("text_Th", context.embed_texts(self.tags).float())
 
     def forward(self, row: Tensor) -> Tensor:
-        weight = self.weight_NM[row]
+        tag, weight = self.tag_NM[row], self.weight_NM[row]
         tag_Td = self.projection(self.text_Th) + self.own_Td
-        profile = (weight.unsqueeze(-1) * nn.functional.embedding(self.tag_NM[row], tag_Td)).sum(dim=-2)
-        return torch.where((weight[..., :1] > 0), profile, self.no_tags_d)
+        profile = weighted_sum(tag, weight, tag_Td)
+        return torch.where(weight[..., :1] > 0, profile, self.no_tags_d)
 
     def _create(self, tags: list[str], context: FitContext) -> None:
         self.tags, self.out_dim = tags, context.d_model
@@ -100,6 +100,18 @@ class TagProfileEncoder(Encoder):
         self.no_tags_d = nn.Parameter(0.02 * torch.randn(context.d_model))
         self.register_buffer("idf_T", torch.zeros(len(tags)))
         self.register_buffer("text_Th", torch.zeros(max(len(tags), 1), context.embedding_dim), persistent=False)
+
+
+def weighted_sum(index: Tensor, weight: Tensor, vector_Td: Tensor) -> Tensor:
+    """``sum_m weight[..., m] vector[index[..., m]]``, ``[..., d]``, without the ``[..., M, d]`` in between."""
+    width = index.shape[-1]
+    total = nn.functional.embedding_bag(
+        index.reshape(-1, width),
+        vector_Td,
+        per_sample_weights=weight.reshape(-1, width).to(vector_Td.dtype),
+        mode="sum",
+    )
+    return total.reshape(*index.shape[:-1], vector_Td.shape[-1])
 
 
 def tag_counts(context: FitContext, pairs: str) -> pd.DataFrame:

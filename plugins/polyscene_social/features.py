@@ -80,8 +80,15 @@ class FriendsEncoder(Encoder):
         weight = (friend > 0).to(self.degree_d.dtype)
         if self.training and self.config.edge_dropout > 0:
             weight = weight * (torch.rand_like(weight) >= self.config.edge_dropout)
-        total = (weight.unsqueeze(-1) * self._space(friend)).sum(dim=-2)
-        mean = total / weight.sum(dim=-1, keepdim=True).clamp(min=1)
+        weight = weight / weight.sum(dim=-1, keepdim=True).clamp(min=1)
+        # Friends come from train links, so all of them have trained vectors and none needs the unknown one.
+        width = friend.shape[-1]
+        mean = nn.functional.embedding_bag(
+            friend.reshape(-1, width),
+            self._space.vector_Md,
+            per_sample_weights=weight.reshape(-1, width),
+            mode="sum",
+        ).reshape(*friend.shape[:-1], self.out_dim)
         known = mean + self.degree_N[row].unsqueeze(-1) * self.degree_d
         return torch.where(friend[..., :1] > 0, known, self.no_friends_d)
 
