@@ -18,6 +18,8 @@ from torch import Tensor
 _COMPARED = 1 << 24
 # From about this many targets per row on, sorting every row once is cheaper than a pass per target.
 _TARGETS_WORTH_SORTING = 16
+# An odd number with well spread bits, as int32 (2,146,121,005 in the hash "lowbias32" of C. Wellons).
+_ODD = 0x7FEB352D
 _MASKED = torch.iinfo(torch.int64).min
 
 
@@ -131,8 +133,8 @@ def ranking_keys(
 ) -> Tensor:
     """Int64 ``[B, N]`` keys that order every row totally: by score, then by the rule for ties of this module.
 
-    The score's bits, made order-preserving, fill the upper half and the tie order the lower half. Items that are
-    left out get the lowest key of all.
+    The score's bits, made order-preserving, count 2^32 each, and the tie order at most half of that either way.
+    Items that are left out get the lowest key of all.
     """
     n_rows, n_items = scores_BN.shape
     device = scores_BN.device
@@ -141,7 +143,8 @@ def ranking_keys(
     bits_BN = score_BN.contiguous().view(torch.int32)
     # Negative floats order backwards as integers: flip all their bits but the sign.
     ordered_BN = torch.where(bits_BN < 0, bits_BN ^ 0x7FFFFFFF, bits_BN)
-    key_BN = ordered_BN.long() << 32
+    key_BN = ordered_BN.long()
+    key_BN <<= 32
     key_BN += _tie_order(n_rows, n_items, user_B, device)
     if masked is not None:
         if isinstance(masked, Pairs):
@@ -162,14 +165,25 @@ def top_items(key_BN: Tensor, top: int) -> Tensor:
 
 
 def _tie_order(n_rows: int, n_items: int, user_B: Tensor | None, device: torch.device) -> Tensor:
-    """Int64 ``[B, N]`` in ``[0, N)``: a fixed random order of items, rotated by an amount that the user sets."""
+    """Int32 ``[B, N]``, distinct within a row: a hash of user and item that orders any set of items at random.
+
+    Random codes of items are joined with a code of the user and mixed by steps that can be undone (xor with a
+    shift, product with an odd number), so no two items of a row get the same value.
+    """
     generator = torch.Generator().manual_seed(n_items)
-    order_N = torch.randperm(n_items, generator=generator).to(device)
+    code_N = torch.randperm(n_items, generator=generator).to(device, torch.int32) * _ODD
     user_B = torch.arange(n_rows, device=device) if user_B is None else user_B.to(device)
-    # An odd multiplier spreads neighboring keys over the whole circle (Knuth's multiplicative hashing).
-    shift_B = ((user_B + 1) * 2_654_435_761 % (1 << 32)) % n_items
-    order_BN = order_N + shift_B.unsqueeze(1)
-    return torch.where(order_BN >= n_items, order_BN - n_items, order_BN)
+    order_BN = code_N ^ _mixed((user_B + 1).int()).unsqueeze(1)
+    return _mixed(order_BN)
+
+
+def _mixed(code: Tensor) -> Tensor:
+    """One round of an integer hash on int32, which wraps around; done in place."""
+    for _ in range(2):
+        code ^= (code >> 15) & 0x1FFFF
+        code *= _ODD
+    code ^= (code >> 15) & 0x1FFFF
+    return code
 
 
 def _ranks_by_counting(key_BN: Tensor, row_M: Tensor, key_M: Tensor) -> Tensor:

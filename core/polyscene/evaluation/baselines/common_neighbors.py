@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.evaluation.baselines.baseline import TRAIN, Baseline, need_people
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.baselines.links import undirected
+from polyscene.evaluation.baselines.sparse import dense, row_counts, scaled_rows, undirected
 from polyscene.registry.components import Component
 
 
@@ -24,11 +23,11 @@ class CommonNeighbors(Baseline):
     def fit(self, events: Events, item_embeddings: np.ndarray | None, phases: tuple[Phase, ...] = TRAIN) -> None:
         need_people(events, self.name)
         adjacency = undirected(events.matrix(phases))
-        weight_N = self.neighbor_weight(np.diff(adjacency.indptr))
-        self.reach = sparse.csr_matrix(sparse.diags_array(weight_N) @ adjacency)
+        weight_N = self.neighbor_weight(row_counts(adjacency))
+        self.reach = scaled_rows(weight_N, adjacency)
 
     def scores(self, users: np.ndarray, history: History) -> np.ndarray:
-        return (history.seen() @ self.reach).toarray()
+        return dense(history.seen(), self.reach)
 
     def neighbor_weight(self, degree_N: np.ndarray) -> np.ndarray:
         """Float32 ``[N]``: what a shared neighbor of each degree is worth."""

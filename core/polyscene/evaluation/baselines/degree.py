@@ -8,7 +8,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.evaluation.baselines.baseline import TRAIN, Baseline, need_people
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.baselines.links import undirected
+from polyscene.evaluation.baselines.sparse import row_counts, undirected
 from polyscene.registry.components import Component
 
 
@@ -20,7 +20,7 @@ class Degree(Baseline):
 
     def fit(self, events: Events, item_embeddings: np.ndarray | None, phases: tuple[Phase, ...] = TRAIN) -> None:
         need_people(events, "degree")
-        self.degree_N = np.diff(undirected(events.matrix(phases)).indptr).astype(np.float32)
+        self.degree_N = row_counts(undirected(events.matrix(phases))).astype(np.float32)
 
     def scores(self, users: np.ndarray, history: History) -> np.ndarray:
         return np.broadcast_to(self.degree_N, (len(users), len(self.degree_N)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -12,7 +13,7 @@ from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError, DataError
 from polyscene.evaluation.baselines.baseline import TRAIN, Baseline
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.baselines.item_knn import weighted
+from polyscene.evaluation.baselines.sparse import weighted
 from polyscene.registry.components import Component
 
 # Columns of the dual form handled at once.
@@ -66,13 +67,14 @@ class Ease(Baseline):
                 f"({16 * size * size / 1e9:.0f} GB)",
             )
         self.form = form
-        self.matrix = weighted(events.matrix(phases, weights=True), self.config.log_weights).astype(np.float64)
-        gram = self.matrix.T @ self.matrix if form == "item" else self.matrix @ self.matrix.T
+        weights = weighted(events.matrix(phases, weights=True), self.config.log_weights)
+        self.matrix = sparse.csr_matrix(weights, dtype=np.float64)
+        gram: Any = self.matrix.T @ self.matrix if form == "item" else self.matrix @ self.matrix.T
         inverse = _inverse(gram.toarray(), self.config.l2)
         if form == "item":
-            weights = inverse / -np.diag(inverse)
-            np.fill_diagonal(weights, 0)
-            self.weights_NN = weights.astype(np.float32)
+            inverse /= -np.diag(inverse)
+            np.fill_diagonal(inverse, 0)
+            self.weights_NN = inverse.astype(np.float32)
         else:
             self.inverse_UU = inverse
             self.diagonal_N = 1 - _quadratic_diagonal(self.matrix, inverse)
@@ -89,18 +91,14 @@ class Ease(Baseline):
 
 def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
     gram[np.diag_indices_from(gram)] += l2
-    factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
-    inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    upper = np.triu_indices_from(inverse, k=1)
-    inverse[upper] = inverse.T[upper]
-    return inverse
+    return linalg.inv(gram, overwrite_a=True, assume_a="pos")
 
 
 def _quadratic_diagonal(matrix: sparse.csr_matrix, inverse_UU: np.ndarray) -> np.ndarray:
     """``diag(X' K X)``, block by block: column sums of ``X * (K X)``."""
-    columns = matrix.tocsc()
+    columns: Any = matrix.tocsc()
     blocks = []
-    for start in range(0, matrix.shape[1], _BLOCK):
+    for start in range(0, columns.shape[1], _BLOCK):
         block = columns[:, start : start + _BLOCK]
         blocks.append(np.asarray(block.multiply(inverse_UU @ block).sum(axis=0)).ravel())
     return np.concatenate(blocks)

@@ -11,6 +11,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.evaluation.baselines.baseline import TRAIN, Baseline
 from polyscene.evaluation.baselines.history import History
+from polyscene.evaluation.baselines.sparse import dense, weighted
 from polyscene.registry.components import Component
 
 # Similarities computed at once (bounds memory to about 64 MB).
@@ -33,7 +34,7 @@ class ItemKnnConfig:
 
 
 class ItemKnn(Baseline):
-    """Sum over the history of the similarity of each item to its neighbors."""
+    """Each item of the history votes for its neighbors with their similarity to it."""
 
     def __init__(self, config: ItemKnnConfig) -> None:
         self.config = config
@@ -44,13 +45,7 @@ class ItemKnn(Baseline):
 
     def scores(self, users: np.ndarray, history: History) -> np.ndarray:
         seen = weighted(history.values(), self.config.log_weights)
-        return (seen @ self.similarity).toarray()
-
-
-def weighted(matrix: sparse.csr_matrix, log_weights: bool) -> sparse.csr_matrix:
-    """The user-item matrix with 1, or log(1 + value), in place of its values."""
-    data = np.log1p(np.maximum(matrix.data, 0)) if log_weights else np.ones_like(matrix.data)
-    return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+        return dense(seen, self.similarity)
 
 
 def nearest_items(matrix: sparse.csr_matrix, neighbors: int, shrinkage: float) -> sparse.csr_matrix:
@@ -58,15 +53,15 @@ def nearest_items(matrix: sparse.csr_matrix, neighbors: int, shrinkage: float) -
 
     Cosine of columns i and j of the user-item matrix: x_i . x_j / (|x_i| |x_j| + shrinkage).
     """
-    n_items = matrix.shape[1]
-    columns = matrix.tocsc()
+    transposed = sparse.csr_matrix(matrix.T)
     norm_N = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    n_items = len(norm_N)
     keep = min(neighbors, n_items)
     size = max(1, _CELLS // n_items)
     blocks = []
     for start in range(0, n_items, size):
         stop = min(start + size, n_items)
-        product_bN = (columns[:, start:stop].T @ matrix).toarray()
+        product_bN = dense(transposed[start:stop], matrix)
         product_bN /= np.maximum(norm_N[start:stop, None] * norm_N + shrinkage, np.finfo(np.float32).tiny)
         product_bN[np.arange(stop - start), np.arange(start, stop)] = 0
         best_bk = np.argpartition(product_bN, n_items - keep, axis=1)[:, n_items - keep :]
@@ -78,7 +73,7 @@ def nearest_items(matrix: sparse.csr_matrix, neighbors: int, shrinkage: float) -
         )
         block.eliminate_zeros()
         blocks.append(block)
-    return sparse.vstack(blocks, format="csr")
+    return sparse.csr_matrix(sparse.vstack(blocks))
 
 
 COMPONENT = Component("baseline", "item_knn", ItemKnn, ItemKnnConfig)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.evaluation.baselines.baseline import TRAIN, Baseline, need_people
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.baselines.links import undirected
+from polyscene.evaluation.baselines.sparse import row_counts, scaled_rows, undirected
 from polyscene.registry.components import Component
 
 
@@ -37,14 +36,12 @@ class RandomWalk(Baseline):
     def fit(self, events: Events, item_embeddings: np.ndarray | None, phases: tuple[Phase, ...] = TRAIN) -> None:
         need_people(events, "random_walk")
         adjacency = undirected(events.matrix(phases))
-        degree_N = np.maximum(np.diff(adjacency.indptr), 1)
-        self.step = sparse.csr_matrix(sparse.diags_array((1 / degree_N).astype(np.float32)) @ adjacency)
+        self.step = scaled_rows(1 / np.maximum(row_counts(adjacency), 1), adjacency)
 
     def scores(self, users: np.ndarray, history: History) -> np.ndarray:
         keep = 1 - self.config.restart
         seen = history.seen()
-        start = sparse.diags_array(1 / np.maximum(np.diff(seen.indptr), 1).astype(np.float32)) @ seen
-        at_nN = start.toarray()
+        at_nN = seen.toarray() / np.maximum(row_counts(seen), 1)[:, None].astype(np.float32)
         visits_nN = keep * at_nN
         for step in range(2, self.config.steps + 1):
             at_nN = at_nN @ self.step
