@@ -81,9 +81,10 @@ def load_training(directory: Path, model: nn.Module, optimizer: torch.optim.Opti
     if not (directory / "training.json").is_file():
         return None
     facts = read_json(directory / "training.json")
-    tensors = read_tensors(directory / facts["tensors"])
+    path = directory / facts.pop("tensors")
+    tensors = read_tensors(path)
     state = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    load_state(state, model, where=str(directory / facts["tensors"]))
+    load_state(state, model, where=str(path))
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             prefix = f"optimizer.{group_index}.{index}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -38,10 +37,12 @@ class Progress:
     """Receives what happens during training: a progress bar, a logger, plugins.
 
     Args:
+        started: called once with the number of steps that an earlier session finished.
         step: called after each step with the number of finished steps.
         metrics: called after each validation with the step and values such as ``{"video/ndcg@10": 0.1}``.
     """
 
+    started: Callable[[int], None] = lambda _: None
     step: Callable[[int], None] = lambda _: None
     metrics: Callable[[int, dict[str, float]], None] = lambda *_: None
 
@@ -102,6 +103,7 @@ class Fitting:
         balancer: Balancer = self.config.balancer.build(names=list(self.scenarios)).to(fabric.device)
         plain_optimizer = build_optimizer(torch.nn.ModuleList([self.model, balancer]), trainer)
         state = State(**(load_training(self.folder, self.model, plain_optimizer) or {}))
+        self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
         sampler, weights = self._sampler(), task_weights(self.scenarios)
         losses_so_far: list[dict[str, Tensor]] = []
@@ -201,13 +203,3 @@ def _mean_losses(steps: list[dict[str, Tensor]]) -> dict[str, float]:
     """Each scenario's mean over the steps that held it; the first moment at which the host waits."""
     names = dict.fromkeys(name for losses in steps for name in losses)
     return {name: torch.stack([one[name] for one in steps if name in one]).mean().item() for name in names}
-
-
-def append_metrics(path: Path, step: int, model: str, values: Mapping[str, float]) -> None:
-    """Append values such as ``{"video/ndcg@10": 0.1}`` to metrics.jsonl, one line each."""
-    with path.open("a", encoding="utf-8") as lines:
-        for key, value in values.items():
-            scenario, _, metric = key.partition("/")
-            name = scenario if model == "joint" else f"{scenario} ({model.split('-', maxsplit=1)[0]})"
-            entry = {"step": step, "scenario": name, "metric": metric, "value": value}
-            lines.write(json.dumps(entry) + "\n")

@@ -33,7 +33,8 @@ from polyscene.registry.host import Host
 from polyscene.report import render_terminal, write_html, write_metrics
 from polyscene.training.assembly import build_model
 from polyscene.training.controls import evaluate_baseline
-from polyscene.training.fit import Fitting, State, append_metrics, rows_per_scenario
+from polyscene.training.curves import append_metrics, drop_metrics
+from polyscene.training.fit import Fitting, State, rows_per_scenario
 from polyscene.training.fit import Progress as FitProgress
 from polyscene.training.folder import CHECKPOINTS, open_run, write_fingerprint
 from polyscene.training.loggers import Logger
@@ -142,10 +143,18 @@ class _Run:
         if plan.label == JOINT or not self.parameters:
             self._count_parameters(model)
         subjects = {name: self.subjects[name] for name in names}
+        curves = self.folder / "metrics.jsonl"
         with self._stage(f"train {plan.label}"), self._bar(plan.label) as advance:
 
+            def started(step: int) -> None:
+                if self.fabric.is_global_zero:
+                    drop_metrics(curves, step, plan.label, names)
+                advance(step)
+
             def metrics(step: int, values: dict[str, float]) -> None:
-                append_metrics(self.folder / "metrics.jsonl", step, plan.label, values)
+                if not self.fabric.is_global_zero:
+                    return
+                append_metrics(curves, step, plan.label, values)
                 logger.log(step, {f"{plan.label}/{key}": value for key, value in values.items()})
                 self.host.call("polyscene_epoch_finished", run=self.folder, step=step, metrics=values)
 
@@ -157,7 +166,7 @@ class _Run:
                 subjects,
                 self.fabric,
                 self.folder / CHECKPOINTS / plan.label,
-                FitProgress(advance, metrics),
+                FitProgress(started, advance, metrics),
                 batch_rows,
             ).run()
         self._say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
