@@ -72,14 +72,12 @@ def run_job(config: DictConfig) -> None:
     In a multirun the outcome is written beside the job's results and nothing is raised, so that a failed job does
     not stop the others.
     """
-    from polyscene.training.run import train
-
     hydra_config = HydraConfig.get()
     several = hydra_config.mode == RunMode.MULTIRUN
     mapping: Any = OmegaConf.to_container(config, resolve=True)
     if not several:
         try:
-            train(resolve_train(mapping, _host()), _host())
+            _train(mapping)
         except Exception as error:
             _errors.append(error)  # raised again outside Hydra, which would print its own words around it
         return
@@ -90,13 +88,19 @@ def run_job(config: DictConfig) -> None:
     started = time.time()
     try:
         mapping["run"]["dir"] = str(folder)
-        train(resolve_train(mapping, _host()), _host())
+        _train(mapping)
         outcome.status = "finished"
     except Exception as error:
         outcome.fail(error)
         click.echo(f"Job {outcome.job} failed: {error}", err=True)
     outcome.seconds = round(time.time() - started, 1)
     write_outcome(folder, outcome)
+
+
+def _train(mapping: dict[str, Any]) -> None:
+    from polyscene.training.run import train
+
+    train(resolve_train(mapping, _host()), _host())
 
 
 _hosts: list[Host] = []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from polyscene.config.search_path import COMPONENT_GROUPS
@@ -64,110 +65,48 @@ def check_overrides(
         problems: receives what is malformed or names what does not exist.
         sweep: whether a key may have several values, separated by commas.
     """
-    parsed = [one for one in (_parsed(line, problems) for line in given) if one is not None]
-    # Groups first: which keys exist depends on what was chosen.
-    parsed.sort(key=lambda one: not _is_group(one))
-    check = _Check(name, host, problems)
-    lines: list[str] = []
-    sweeps: list[list[str]] = []
-    for override in parsed:
-        variants = _variants(override)
-        if len(variants) > 1 and not sweep:
-            key, _, value = str(override.input_line).partition("=")
+    entries = [entry for line in given if (entry := _entry(line, problems)) is not None]
+    refused: set[str] = set()
+    groups: list[_Entry] = []
+    values: list[_Entry] = []
+    for entry in entries:
+        is_group = entry.key.startswith("hydra/") or bool(group_options(entry.key))
+        several = len(entry.variants) > 1 and not sweep
+        if several:
+            key, _, value = entry.line.partition("=")
             problems.add(
-                f"'{override.input_line}' has several values",
+                f"'{entry.line}' has several values",
                 fix=f"add -m to run them one by one, or choose them together with {key}=[{value}]",
             )
-            check.refused.add(override.key_or_group)
-            continue
-        accepted = [line for line in (check.accepted(variant, override) for variant in variants) if line]
-        if len(accepted) < len(variants):
-            check.refused.add(override.key_or_group)
-            continue
-        check.fixed.append(accepted[0])
-        if len(variants) > 1:
-            sweeps.append(accepted)
-            added = accepted[0].startswith("++") and not variants[0].startswith("+")
-            lines.append(("++" if added else "") + str(override.input_line))
+        if several or (is_group and _unknown_names(entry, host, problems)):
+            refused.add(entry.key)
         else:
-            lines += accepted
-    return Overrides(lines, sweeps)
+            (groups if is_group else values).append(entry)
+    # An option of something that does not exist is not complained about: one complaint is enough.
+    values = [entry for entry in values if entry.key.split(".")[0] not in refused]
+    accepted, chosen = _applicable(name, [], groups, problems)
+    values = [found for entry in values if (found := _addressed(entry, chosen, problems)) is not None]
+    if values:
+        accepted += _applicable(name, accepted, values, problems)[0]
+    return Overrides(
+        [entry.line for entry in accepted], [entry.variants for entry in accepted if len(entry.variants) > 1]
+    )
 
 
-class _Check:
-    """Tries overrides one after the other on top of those already accepted."""
+@dataclass(frozen=True)
+class _Entry:
+    """One override: its key or group, the line, and the line for each of its values."""
 
-    def __init__(self, name: str, host: Host, problems: Problems) -> None:
-        self.name, self.host, self.problems = name, host, problems
-        self.fixed: list[str] = []
-        self.refused: set[str] = set()
+    key: str
+    line: str
+    variants: list[str]
 
-    def accepted(self, line: str, override: Override) -> str:
-        """The line as Hydra takes it; empty after a problem was added."""
-        key = override.key_or_group
-        if key.split(".")[0] in self.refused:
-            return ""  # an option of something that does not exist: one complaint is enough
-        if _is_group(override) and self._unknown_names(key, line):
-            return ""
-        error = self._failure(line)
-        if error is None:
-            return line
-        if "not in struct" in error and not key.startswith("hydra"):
-            absent = self._absent_member(key)
-            added = f"++{line.lstrip('+')}"
-            if not absent and self._failure(added) is None:
-                return added
-            error = absent or error
-        self.problems.add(f"'{line}': {error}")
-        return ""
-
-    def _failure(self, line: str) -> str | None:
-        try:
-            compose(self.name, [*self.fixed, line], return_hydra_config=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0].partition("object_type")[
-                0
-            ]
-            return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
-        return None
-
-    def _unknown_names(self, group: str, line: str) -> bool:
-        chosen = [name.strip() for name in line.partition("=")[2].strip().strip("[]").split(",")]
-        options = group_options(group)
-        plain = [name for name in chosen if _NAME.fullmatch(name)]
-        unknown = [name for name in plain if name not in options]
-        for name in unknown:
-            where = group.partition("@")[0]
-            try:
-                if where == "scenario":
-                    self.host.scenario(name)
-                elif where in COMPONENT_GROUPS:
-                    self.host.component(where, name)
-            except PolysceneError as error:
-                self.problems.add_error(error)
-            else:
-                self.problems.add(f"there is no {where} called '{name}'", fix=did_you_mean(name, options))
-        return bool(unknown)
-
-    def _absent_member(self, key: str) -> str:
-        """Why ``scenario.NAME.option`` cannot be set: NAME is not among the chosen ones."""
-        parts = key.split(".")
-        if parts[0] not in ("scenario", "dataset") or len(parts) < 3:
-            return ""
-        present = compose(self.name, self.fixed).get(parts[0]) or {}
-        if parts[1] in present:
-            return ""
-        return f"{parts[0]} '{parts[1]}' is not among those chosen ({', '.join(map(str, present)) or 'none'})"
+    def added(self) -> _Entry:
+        """The same, setting a key that may not exist yet."""
+        return _Entry(self.key, f"++{self.line}", [f"++{line}" for line in self.variants])
 
 
-def group_options(group: str) -> list[str]:
-    """Names that a config group offers; Hydra must be initialized."""
-    hydra = GlobalHydra.instance().hydra
-    assert hydra is not None
-    return hydra.config_loader.get_group_options(group, config_name=None, overrides=[])
-
-
-def _parsed(line: str, problems: Problems) -> Override | None:
+def _entry(line: str, problems: Problems) -> _Entry | None:
     try:
         override = OverridesParser.create().parse_override(line)
     except HydraException:
@@ -176,16 +115,82 @@ def _parsed(line: str, problems: Problems) -> Override | None:
         fix = "write key=value, with quotes inside quotes around values with spaces or signs: 'name=\"a b\"'"
         problems.add(f"'{line}' is not an override", fix=fix)
         return None
-    return override
+    variants = [line]
+    if override.is_sweep_override() and override.is_discrete_sweep():
+        head = line.partition("=")[0]
+        variants = [f"{head}={value}" for value in override.sweep_string_iterator()]
+    return _Entry(override.key_or_group, line, variants)
 
 
-def _variants(override: Override) -> list[str]:
-    line = str(override.input_line)
-    if not override.is_sweep_override() or not override.is_discrete_sweep():
-        return [line]
-    key = line.partition("=")[0]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+def _applicable(
+    name: str, base: list[_Entry], entries: list[_Entry], problems: Problems
+) -> tuple[list[_Entry], DictConfig]:
+    """Those entries that Hydra accepts on top of ``base`` (tried one by one only if together they fail)."""
+    lines = [entry.variants[0] for entry in base]
+    composed = _composed(name, [*lines, *(entry.variants[0] for entry in entries)])
+    if isinstance(composed, DictConfig):
+        return entries, composed
+    good: list[_Entry] = []
+    for entry in entries:
+        composed = _composed(name, [*lines, entry.variants[0]])
+        if isinstance(composed, DictConfig):
+            good.append(entry)
+            lines.append(entry.variants[0])
+        else:
+            problems.add(f"'{entry.line}': {composed}")
+    return good, compose(name, lines)
 
 
-def _is_group(override: Override) -> bool:
-    return override.key_or_group.startswith("hydra/") or bool(group_options(override.key_or_group))
+def _composed(name: str, lines: list[str]) -> DictConfig | str:
+    """The config with Hydra's own part, or what is wrong in one line."""
+    try:
+        return compose(name, lines, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0].partition("object_type")[0]
+        return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
+
+
+def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> _Entry | None:
+    """The entry as it must be given to Hydra: with ``++`` where no file lists its key."""
+    parts = entry.key.split(".")
+    if parts[0] == "hydra" or not entry.line[0].isalpha():
+        return entry
+    if parts[0] in ("scenario", "dataset") and len(parts) > 2:
+        present = chosen.get(parts[0]) or {}
+        if parts[1] not in present:
+            among = ", ".join(map(str, present)) or "none"
+            problems.add(f"'{entry.line}': {parts[0]} '{parts[1]}' is not among those chosen ({among})")
+            return None
+    node: Any = chosen
+    for part in parts:
+        if not isinstance(node, DictConfig) or part not in node:
+            return entry.added()
+        node = node.get(part)
+    return entry
+
+
+def _unknown_names(entry: _Entry, host: Host, problems: Problems) -> bool:
+    group = entry.key.partition("@")[0]
+    options = group_options(group)
+    values = [line.partition("=")[2].strip().strip("[]") for line in entry.variants]
+    names = [name.strip() for value in values for name in value.split(",")]
+    # Anything else than plain names (null, glob(*), quotes) is left to Hydra.
+    unknown = [name for name in names if _NAME.fullmatch(name) and name not in options and name != "null"]
+    for name in unknown:
+        try:
+            if group == "scenario":
+                host.scenario(name)
+            elif group in COMPONENT_GROUPS:
+                host.component(group, name)
+        except PolysceneError as error:
+            problems.add_error(error)
+        else:
+            problems.add(f"there is no {group} called '{name}'", fix=did_you_mean(name, options))
+    return bool(unknown)
+
+
+def group_options(group: str) -> list[str]:
+    """Names that a config group offers; Hydra must be initialized."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    return hydra.config_loader.get_group_options(group, config_name=None, overrides=[])

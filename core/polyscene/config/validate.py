@@ -149,7 +149,8 @@ def _converted_union(arguments: tuple[Any, ...], value: Any, problems: Problems,
         return None if type(None) in arguments else _FAULTY
     kinds = [kind for kind in arguments if kind is not type(None)]
     if len(kinds) == 1:
-        return _converted(kinds[0], value, problems, path)
+        nested = get_origin(kinds[0]) in (list, tuple, Mapping, dict) or dataclasses.is_dataclass(kinds[0])
+        return _converted(kinds[0], value, problems, path) if nested else _plain(kinds[0], value)
     for kind in kinds:
         trial = Problems(path)
         result = _converted(kind, value, trial, path)
