@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def served(tmp_path):
 
         def copyfile(self, source, outputfile):
             content = source.read()
+            time.sleep(1.0 if "slow" in self.path else 0)
             outputfile.write(content[: len(content) // 2] if "breaks_off" in self.path else content)
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
@@ -265,19 +267,28 @@ def test_disk_full_while_fetching(archive, tmp_path, monkeypatch):
     assert nothing_left(tmp_path)
 
 
-def test_two_processes_fetch_once(archive, served, tmp_path):
+def test_processes_that_ask_at_once_fetch_once(archive, served, tmp_path):
+    (served[0] / "slow.zip").write_bytes((served[0] / "songs.zip").read_bytes())
+    archive = DataSet(**{**vars(archive), "url": archive.url.replace("songs", "slow")})
     code = (
         "import json, sys; from pathlib import Path\n"
         "from polyscene.data.cache import ensure; from polyscene.data.datasets import DataSet\n"
         "declared = json.loads(sys.argv[1]); declared['files'] = tuple(declared['files'])\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
         "print(ensure(DataSet(**declared), Path(sys.argv[2])))\n"
     )
     command = [sys.executable, "-c", code, json.dumps(vars(archive)), str(tmp_path / "cache")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:  # all of them are started now: they ask within the second that the answer takes
+        process.stdin.write("go\n")
+        process.stdin.flush()
     places = {process.communicate(timeout=60)[0].strip() for process in running}
     assert places == {str(cached(archive, tmp_path / "cache"))}
     assert [process.returncode for process in running] == [0, 0, 0]
-    assert served[2] == ["/songs.zip"]
+    assert served[2] == ["/slow.zip"]
 
 
 def test_progress_is_shown_on_standard_error(archive, tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""Data: from files and packages to tables, splits and events on the device."""

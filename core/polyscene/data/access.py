@@ -69,10 +69,14 @@ class DataAccess:
     def origin(self, name: str) -> str:
         """One line: where the files of data set ``name`` come from, and their terms."""
         dataset = self.get(name)
-        folder = self._own_folder(dataset)
-        source = f"folder {folder}" if folder else dataset.source
-        title = f"{dataset.title or name}, from {source}"
+        title = f"{dataset.title or name}, from {self.place(name)}"
         return f"{title}; terms: {dataset.terms}" if dataset.terms else title
+
+    def place(self, name: str) -> str:
+        """Only where they come from: ``folder X``, ``package name==version`` or an address."""
+        dataset = self.get(name)
+        folder = self._own_folder(dataset)
+        return f"folder {folder}" if folder else dataset.source
 
     def status(self, name: str) -> str:
         """``folder``, ``cached``, ``to fetch`` or ``missing``; never fetches."""
