@@ -19,11 +19,11 @@ class SelfAdversarialConfig:
 
     Args:
         temperature: how sharply negatives are weighed by their score; 0 weighs them alike.
-        margin: score above which a triple counts as true.
+        margin: score above which a triple counts as true; with 0 nearly all negatives push and little is learned.
     """
 
     temperature: float = 1.0
-    margin: float = 0.0
+    margin: float = 6.0
 
 
 class SelfAdversarialLoss(RankingLoss):

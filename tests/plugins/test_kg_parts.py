@@ -163,14 +163,17 @@ class TestSelfAdversarialLoss:
         assert got.item() == pytest.approx(expected, rel=1e-5)
 
     def test_masked_candidates_do_not_count(self):
-        loss = SelfAdversarialLoss(SelfAdversarialConfig())
+        loss = SelfAdversarialLoss(SelfAdversarialConfig(margin=0.0))
         positive, few = torch.tensor([[1.0]]), torch.tensor([[[0.3, -0.2]]])
         more = torch.cat([few, torch.full((1, 1, 3), -math.inf)], dim=-1)
         few_loss, more_loss = (loss(positive, c, self.windows(0), includes_positive=False) for c in (few, more))
         torch.testing.assert_close(few_loss, more_loss)
 
     def test_a_row_without_negatives_has_finite_loss_and_gradient(self):
-        loss, positive = SelfAdversarialLoss(SelfAdversarialConfig()), torch.tensor([[1.0]], requires_grad=True)
+        loss, positive = (
+            SelfAdversarialLoss(SelfAdversarialConfig(margin=0.0)),
+            torch.tensor([[1.0]], requires_grad=True),
+        )
         candidates = torch.full((1, 1, 2), -math.inf, requires_grad=True)
         loss(positive, candidates, self.windows(0), includes_positive=False).sum().backward()
         assert positive.grad is not None
