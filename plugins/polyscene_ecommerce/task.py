@@ -21,6 +21,7 @@ from polyscene import (
 )
 
 NEW_VIEW = "new"
+_SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass
@@ -65,13 +66,13 @@ class PurchaseTask(RankingTask):
         self.column, self.kind_weight = config.column, config.kind_weight
         self.query_scale_Kd = nn.Parameter(torch.zeros(2, context.d_model))
         self.query_shift_Kd = nn.Parameter(torch.zeros(2, context.d_model))
-        log_share_KN = _log_share_by_kind(context.events, config.column)
-        mean_N = log_share_KN.mean(dim=0)
-        start_N, difference_N = mean_N - mean_N.mean(), (log_share_KN[1] - log_share_KN[0]) / 2
-        if config.popularity_bias and config.popularity_half_life_days == 0:
-            self.bias_N.data.copy_(start_N)
-        difference_N = difference_N if config.popularity_bias else torch.zeros_like(difference_N)
-        self.kind_bias_N = nn.Parameter(difference_N, requires_grad=config.popularity_bias)
+        self.kind_bias_N = nn.Parameter(torch.zeros_like(self.bias_N), requires_grad=config.popularity_bias)
+        if config.popularity_bias:
+            new_N, repeat_N = _log_share_by_kind(context.events, config.column, config.popularity_half_life_days)
+            with torch.no_grad():
+                mean_N = (new_N + repeat_N) / 2
+                self.bias_N.copy_(mean_N - mean_N.mean())
+                self.kind_bias_N.copy_((repeat_N - new_N) / 2)
         self.kind = nn.Linear(context.d_model, 1)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
@@ -115,13 +116,19 @@ class _KindCatalogue(Catalogue):
         return self.task._extended(self.catalogue.take(items), self.task.kind_bias_N[items])
 
 
-def _log_share_by_kind(events: Events, column: str) -> Tensor:
-    """Log of the smoothed share ``[2, N]`` of each item among new and among repeated train purchases."""
+def _log_share_by_kind(events: Events, column: str, half_life_days: float) -> Tensor:
+    """Log of the smoothed share ``[2, N]`` of each item among new and among repeated train purchases.
+
+    With a half-life, a purchase counts half as much for each such span before the last one.
+    """
     _, row = events.rows([Phase.TRAIN])
     rows = torch.from_numpy(row).to(events.item_R.device)
+    time_R = events.time_R[rows].double()
+    age_R = (time_R.max() - time_R) / _SECONDS_PER_DAY if half_life_days > 0 else torch.zeros_like(time_R)
+    weight_R = 0.5 ** (age_R / (half_life_days or 1.0))
     kind_R = (events.columns[column][rows] > 0).long()
-    count = torch.bincount(kind_R * events.n_items + events.item_R[rows].long(), minlength=2 * events.n_items)
-    count_KN = count.view(2, events.n_items).double() + 1
+    cell_R = kind_R * events.n_items + events.item_R[rows].long()
+    count_KN = torch.bincount(cell_R, weight_R, minlength=2 * events.n_items).view(2, events.n_items) + 1
     return (count_KN / count_KN.sum(dim=1, keepdim=True)).log().float()
 
 

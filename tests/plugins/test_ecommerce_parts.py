@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -122,6 +123,13 @@ class TestPurchase:
             task.kind.bias.fill_(100.0)
         repeat = task.scores(nothing, self.x, torch.arange(3), "all")[0]
         torch.testing.assert_close(repeat - repeat[0], torch.tensor([0.0, 0.0, math.log(4)]))
+
+    def test_older_purchases_count_less_with_a_half_life(self):
+        log = replace(LOG, time_R=torch.tensor([0, 0, 86_400, 86_400, 86_400]))
+        task = purchase(log, popularity_half_life_days=1.0)
+        score = task.scores(torch.zeros(1, 4), self.x, torch.arange(3), "new")[0]
+        # New purchases: item 0 a day ago (half), item 1 now, item 2 never; one is added to each.
+        torch.testing.assert_close(score - score[2], torch.tensor([math.log(1.5), math.log(2), 0.0]))
 
     def test_views_differ_and_the_mix_lies_between(self):
         task = purchase()
