@@ -56,7 +56,7 @@ class PolysceneModel(nn.Module):
         sequence: SequenceModel,
         user_bank: AdapterBank,
         item_bank: AdapterBank,
-        whole_catalogue_items: int = 10_000,
+        whole_catalogue_items: int = 5_000,
     ) -> None:
         super().__init__()
         self.names = list(scenarios)
@@ -156,6 +156,7 @@ class _ModelCatalogue(Catalogue):
         self.model, self.name = model, name
         self.n_items = model.n_items[name]
         self._all: Tensor | None = None
+        self._taken: dict[int, tuple[Tensor, Tensor]] = {}
 
     def all(self) -> Tensor:
         if self._all is None:
@@ -165,7 +166,12 @@ class _ModelCatalogue(Catalogue):
     def take(self, items: Tensor) -> Tensor:
         if self._all is not None or self.n_items <= self.model.whole_catalogue_items:
             return self.all()[items]
-        return self._encode(items.flatten()).view(*items.shape, -1)
+        if not self.model.training:
+            return self._encode(items.flatten()).view(*items.shape, -1)
+        # A step asks for the items of its windows again and again: as history, as targets, for each task.
+        if id(items) not in self._taken:
+            self._taken[id(items)] = (items, self._encode(items.flatten()).view(*items.shape, -1))
+        return self._taken[id(items)][1]
 
     def _encode(self, items: Tensor) -> Tensor:
         return self.model.adapt_items(self.name, self.model.items[self.name](items))

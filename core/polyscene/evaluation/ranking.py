@@ -111,17 +111,34 @@ def rank_targets(
         top: how many of the best items to return, K.
     """
     n_rows, n_items = scores_BN.shape
-    key_BN = ranking_keys(scores_BN, masked=masked, candidates_N=candidates_N, user_B=user_B)
+    user_B = torch.arange(n_rows, device=scores_BN.device) if user_B is None else user_B.to(scores_BN.device)
+    score_BN = _comparable(scores_BN, masked, candidates_N)
     cell_M = torch.unique(targets.row_M * n_items + targets.item_M)
     row_M, item_M = cell_M // n_items, cell_M % n_items
-    key_M = key_BN[row_M, item_M]
-    rankable_M = key_M != _MASKED
-    row_M, item_M, key_M = row_M[rankable_M], item_M[rankable_M], key_M[rankable_M]
+    target_M = score_BN[row_M, item_M]
+    rankable_M = target_M != -torch.inf
+    row_M, item_M, target_M = row_M[rankable_M], item_M[rankable_M], target_M[rankable_M]
     if len(row_M) > _TARGETS_WORTH_SORTING * n_rows:
-        rank_M = _ranks_by_sorting(key_BN, row_M, key_M)
+        above_M, equal_M = _places_by_sorting(score_BN, row_M, target_M)
     else:
-        rank_M = _ranks_by_counting(key_BN, row_M, key_M)
-    return Ranking(row_M, item_M, rank_M, (key_BN != _MASKED).sum(dim=1), top_items(key_BN, top))
+        above_M, equal_M = _places_by_counting(score_BN, row_M, target_M)
+    rank_M = above_M + 1
+    tied_M = (equal_M > 1).nonzero().squeeze(1)
+    rank_M[tied_M] += _tied_ahead(score_BN, user_B, row_M[tied_M], item_M[tied_M], target_M[tied_M])
+    return Ranking(row_M, item_M, rank_M, (score_BN != -torch.inf).sum(dim=1), _top(score_BN, user_B, top))
+
+
+def _comparable(scores_BN: Tensor, masked: Pairs | Tensor | None, candidates_N: Tensor | None) -> Tensor:
+    """A float32 copy of the scores in which only items that are left out are minus infinity."""
+    least, most = torch.finfo(torch.float32).min, torch.finfo(torch.float32).max
+    score_BN = torch.nan_to_num(scores_BN.float(), nan=least, posinf=most, neginf=least)
+    if isinstance(masked, Pairs):
+        score_BN[masked.row_M, masked.item_M] = -torch.inf
+    elif masked is not None:
+        score_BN.masked_fill_(masked, -torch.inf)
+    if candidates_N is not None:
+        score_BN.masked_fill_(~candidates_N, -torch.inf)
+    return score_BN
 
 
 def ranking_keys(
@@ -137,23 +154,15 @@ def ranking_keys(
     Items that are left out get the lowest key of all.
     """
     n_rows, n_items = scores_BN.shape
-    device = scores_BN.device
+    user_B = torch.arange(n_rows, device=scores_BN.device) if user_B is None else user_B.to(scores_BN.device)
+    score_BN = _comparable(scores_BN, masked, candidates_N)
     # Adding zero turns -0.0 into 0.0, so that the two tie.
-    score_BN = torch.nan_to_num(scores_BN.float(), nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf) + 0.0
-    bits_BN = score_BN.contiguous().view(torch.int32)
+    bits_BN = (score_BN + 0.0).view(torch.int32)
     # Negative floats order backwards as integers: flip all their bits but the sign.
-    ordered_BN = torch.where(bits_BN < 0, bits_BN ^ 0x7FFFFFFF, bits_BN)
-    key_BN = ordered_BN.long()
+    key_BN = torch.where(bits_BN < 0, bits_BN ^ 0x7FFFFFFF, bits_BN).long()
     key_BN <<= 32
-    key_BN += _tie_order(n_rows, n_items, user_B, device)
-    if masked is not None:
-        if isinstance(masked, Pairs):
-            key_BN[masked.row_M, masked.item_M] = _MASKED
-        else:
-            key_BN.masked_fill_(masked, _MASKED)
-    if candidates_N is not None:
-        key_BN.masked_fill_(~candidates_N, _MASKED)
-    return key_BN
+    key_BN += _tie_order(_item_codes(n_items, scores_BN.device), user_B.unsqueeze(1))
+    return key_BN.masked_fill_(score_BN == -torch.inf, _MASKED)
 
 
 def top_items(key_BN: Tensor, top: int) -> Tensor:
@@ -164,17 +173,33 @@ def top_items(key_BN: Tensor, top: int) -> Tensor:
     return torch.nn.functional.pad(item_BK, (0, top - found), value=-1)
 
 
-def _tie_order(n_rows: int, n_items: int, user_B: Tensor | None, device: torch.device) -> Tensor:
-    """Int32 ``[B, N]``, distinct within a row: a hash of user and item that orders any set of items at random.
+def _top(score_BN: Tensor, user_B: Tensor, top: int) -> Tensor:
+    """As :func:`top_items` of comparable scores; keys are made for rows with ties at the top only."""
+    found = min(top, score_BN.shape[1])
+    value_BK, item_BK = score_BN.topk(min(found + 1, score_BN.shape[1]), dim=1)
+    tied_B = ((value_BK[:, 1:] == value_BK[:, :-1]) & (value_BK[:, 1:] != -torch.inf)).any(dim=1)
+    item_BK = item_BK[:, :found].masked_fill(value_BK[:, :found] == -torch.inf, -1)
+    item_BK = torch.nn.functional.pad(item_BK, (0, top - found), value=-1)
+    rows = tied_B.nonzero().squeeze(1)
+    for part in rows.split(max(1, _COMPARED // max(1, score_BN.shape[1]))):
+        left_out = score_BN[part] == -torch.inf
+        item_BK[part] = top_items(ranking_keys(score_BN[part], masked=left_out, user_B=user_B[part]), top)
+    return item_BK
+
+
+def _item_codes(n_items: int, device: torch.device) -> Tensor:
+    """Int32 ``[N]``: distinct random codes of items, always the same for N items."""
+    generator = torch.Generator().manual_seed(n_items)
+    return torch.randperm(n_items, generator=generator).to(device, torch.int32) * _ODD
+
+
+def _tie_order(code: Tensor, user: Tensor) -> Tensor:
+    """Int32, distinct within a user: a hash of user and item that orders any set of items at random.
 
     Random codes of items are joined with a code of the user and mixed by steps that can be undone (xor with a
-    shift, product with an odd number), so no two items of a row get the same value.
+    shift, product with an odd number), so no two items of a user get the same value. Codes and users broadcast.
     """
-    generator = torch.Generator().manual_seed(n_items)
-    code_N = torch.randperm(n_items, generator=generator).to(device, torch.int32) * _ODD
-    user_B = torch.arange(n_rows, device=device) if user_B is None else user_B.to(device)
-    order_BN = code_N ^ _mixed((user_B + 1).int()).unsqueeze(1)
-    return _mixed(order_BN)
+    return _mixed(code ^ _mixed((user + 1).int()))
 
 
 def _mixed(code: Tensor) -> Tensor:
@@ -186,18 +211,38 @@ def _mixed(code: Tensor) -> Tensor:
     return code
 
 
-def _ranks_by_counting(key_BN: Tensor, row_M: Tensor, key_M: Tensor) -> Tensor:
-    size = max(1, _COMPARED // max(1, key_BN.shape[1]))
-    chunks = zip(row_M.split(size), key_M.split(size), strict=True)
-    counts = [(key_BN[row] > key.unsqueeze(1)).sum(dim=1) for row, key in chunks]
-    return torch.cat(counts) + 1 if counts else row_M.clone()
+def _places_by_counting(score_BN: Tensor, row_M: Tensor, target_M: Tensor) -> tuple[Tensor, Tensor]:
+    """Items above each target and items equal to it (itself included), by a pass over its row."""
+    size = max(1, _COMPARED // max(1, score_BN.shape[1]))
+    above, equal = [row_M[:0]], [row_M[:0]]
+    for row, target in zip(row_M.split(size), target_M.split(size), strict=True):
+        score_MN = score_BN[row]
+        above.append((score_MN > target.unsqueeze(1)).sum(dim=1))
+        equal.append((score_MN == target.unsqueeze(1)).sum(dim=1))
+    return torch.cat(above), torch.cat(equal)
 
 
-def _ranks_by_sorting(key_BN: Tensor, row_M: Tensor, key_M: Tensor) -> Tensor:
-    n_rows, n_items = key_BN.shape
-    sorted_BN = key_BN.sort(dim=1).values
+def _places_by_sorting(score_BN: Tensor, row_M: Tensor, target_M: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`_places_by_counting`, by sorting each row once."""
+    n_rows, n_items = score_BN.shape
+    sorted_BN = score_BN.sort(dim=1).values
     count_B = torch.bincount(row_M, minlength=n_rows)
     place_M = torch.arange(len(row_M), device=row_M.device) - (count_B.cumsum(0) - count_B)[row_M]
-    padded_BT = key_M.new_full((n_rows, int(count_B.max())), _MASKED)
-    padded_BT[row_M, place_M] = key_M
-    return n_items - torch.searchsorted(sorted_BN, padded_BT)[row_M, place_M]
+    padded_BT = target_M.new_zeros((n_rows, int(count_B.max())))
+    padded_BT[row_M, place_M] = target_M
+    not_above_M = torch.searchsorted(sorted_BN, padded_BT, right=True)[row_M, place_M]
+    below_M = torch.searchsorted(sorted_BN, padded_BT)[row_M, place_M]
+    return n_items - not_above_M, not_above_M - below_M
+
+
+def _tied_ahead(score_BN: Tensor, user_B: Tensor, row_M: Tensor, item_M: Tensor, target_M: Tensor) -> Tensor:
+    """How many items of equal score each target gives way to."""
+    code_N = _item_codes(score_BN.shape[1], score_BN.device)
+    size = max(1, _COMPARED // max(1, score_BN.shape[1]))
+    ahead = [row_M[:0]]
+    for row, item, target in zip(row_M.split(size), item_M.split(size), target_M.split(size), strict=True):
+        place_P, equal_P = (score_BN[row] == target.unsqueeze(1)).nonzero(as_tuple=True)
+        user_P = user_B[row[place_P]]
+        before_P = _tie_order(code_N[equal_P], user_P) > _tie_order(code_N[item[place_P]], user_P)
+        ahead.append(torch.bincount(place_P[before_P], minlength=len(row)))
+    return torch.cat(ahead)

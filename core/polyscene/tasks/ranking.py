@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from polyscene.config.validate import from_mapping_or_raise
 from polyscene.data.events import Events
@@ -36,8 +37,8 @@ class RankingConfig:
 
     loss: str = "softmax"
     loss_options: Mapping[str, Any] = field(default_factory=dict)
-    full_softmax_items: int = 50_000
-    candidates: int = 1024
+    full_softmax_items: int = 5_000
+    candidates: int = 2048
     popularity_bias: bool = True
     popularity_half_life_days: float = 0.0
 
@@ -67,11 +68,13 @@ class RankingTask(Task):
         target_BT = windows.item_BT
         positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) * self.scale + self.bias_N[target_BT]
         if catalogue.n_items <= self.config.full_softmax_items:
-            candidates_BTC = h_BTd @ (self.scale * catalogue.all()).T + self.bias_N
+            candidates_BTC = functional.linear(h_BTd, self.scale * catalogue.all(), self.bias_N)
             return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=True)
         item_C = torch.multinomial(self.sampling_N, self.config.candidates, replacement=True)
         log_q_C = torch.log(self.sampling_N[item_C] * self.config.candidates)
-        candidates_BTC = h_BTd @ (self.scale * catalogue.take(item_C)).T + (self.bias_N[item_C] - log_q_C)
+        candidates_BTC = functional.linear(
+            h_BTd, self.scale * catalogue.take(item_C), self.bias_N[item_C] - log_q_C
+        )
         candidates_BTC = candidates_BTC.masked_fill(item_C == target_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
