@@ -42,7 +42,7 @@ def test_two_plugins_cannot_bring_the_same_scenario(install: Install) -> None:
 
 
 def test_a_strangers_plugin_cannot_take_a_built_in_scenario(install: Install) -> None:
-    install("aaa", GOOD.format(scenario="video"))
+    install("aaa", GOOD.format(scenario="video"), distribution="aaa-plugins")  # sorts before polyscene
     host = load_host(allow=["aaa", "video"])
     assert host.providers["video"] == "video"
     assert [record.status for record in host.records if record.name == "aaa"] == ["broken"]
