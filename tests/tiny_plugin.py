@@ -30,7 +30,7 @@ class ShopConfig(ScenarioConfig):
     """Ordered purchases with ratings; some items and users are kept cold."""
 
     split: dict[str, Any] = field(
-        default_factory=lambda: {"name": "leave_one_out", "cold_items": 0.1, "cold_users": 0.1}
+        default_factory=lambda: {"name": "leave_one_out", "cold_items": 0.1, "cold_users": 0.15}
     )
     max_history: int = 8
 
@@ -68,7 +68,7 @@ class AdsConfig(ScenarioConfig):
 
 
 def load_shop(config: ShopConfig, data: Any) -> Tables:
-    tables = generate(users=80, items=40, interactions=1600, seed=1, clusters=4, affinity=0.9)
+    tables = generate(users=80, items=100, interactions=1200, seed=1, clusters=4, affinity=0.9)
     return replace(tables, links=None, facts=None)
 
 
@@ -95,7 +95,7 @@ def load_people(config: PeopleConfig, data: Any) -> Tables:
 
 
 def load_likes(config: UnorderedConfig, data: Any) -> Tables:
-    tables = generate(users=80, items=40, interactions=1600, seed=1, clusters=4, affinity=0.9)
+    tables = generate(users=80, items=100, interactions=1200, seed=1, clusters=4, affinity=0.9)
     interactions = tables.interactions.drop(columns=["timestamp"])
     return replace(tables, interactions=interactions, links=None, facts=None)
 
@@ -190,7 +190,14 @@ SCENARIOS = [
         item_space="tiny_entity",
         config=GivenConfig,
     ),
-    Scenario("ads", load_ads, item_columns=(Id(),), tasks=(TaskSpec("click"),), config=AdsConfig),
+    Scenario(
+        "ads",
+        load_ads,
+        item_columns=(Id(),),
+        event_columns=(Number("clicked"),),
+        tasks=(TaskSpec("click"),),
+        config=AdsConfig,
+    ),
 ]
 
 
