@@ -129,7 +129,8 @@ class PolysceneModel(nn.Module):
             x_BTd = catalogues[name].take(windows.item_BT)
             if name in self.events:
                 x_BTd = x_BTd + self.events[name](windows.row_BT)
-            steps.append(nn.functional.pad(x_BTd, (0, 0, 0, length - x_BTd.shape[1])))
+            missing = length - x_BTd.shape[1]
+            steps.append(nn.functional.pad(x_BTd, (0, 0, 0, missing)) if missing else x_BTd)
             starts.append(
                 self.users[name](windows.user_B) if name in self.users else torch.zeros_like(x_BTd[:, 0])
             )

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from polyscene import Component, DataError, Encoder, FitContext
 
@@ -49,7 +50,8 @@ class TagProfileEncoder(Encoder):
     config: TagProfileConfig
     tag_NM: Tensor
     weight_NM: Tensor
-    text_Th: Tensor
+    total_N: Tensor
+    text_Nh: Tensor
     idf_T: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
@@ -84,14 +86,20 @@ class TagProfileEncoder(Encoder):
         weight_NM /= np.maximum(np.linalg.norm(weight_NM, axis=1, keepdims=True), 1e-12)
         self.register_rows("tag_NM", torch.from_numpy(tag_NM))
         self.register_rows("weight_NM", torch.from_numpy(weight_NM))
+        # The sum over an artist's tags and the projection commute, and the texts are frozen: summed here, once.
+        weight_MN = torch.from_numpy(weight_NM.T)
+        text_Nh = torch.zeros(len(values), context.embedding_dim)
         if self.tags:
-            self.register_rows("text_Th", context.embed_texts(self.tags).float())
+            text_Th = context.embed_texts(self.tags).float()
+            for tag_N, weight_N in zip(torch.from_numpy(tag_NM.T).long(), weight_MN, strict=True):
+                text_Nh.addcmul_(text_Th[tag_N], weight_N.unsqueeze(-1))
+        self.register_rows("text_Nh", text_Nh)
+        self.register_rows("total_N", weight_MN.sum(0))
 
     def forward(self, row: Tensor) -> Tensor:
-        tag, weight = self.tag_NM[row], self.weight_NM[row]
-        tag_Td = self.projection(self.text_Th) + self.own_Td
-        profile = weighted_sum(tag, weight, tag_Td)
-        return torch.where(weight[..., :1] > 0, profile, self.no_tags_d)
+        tag, weight, total = self.tag_NM[row], self.weight_NM[row], self.total_N[row].unsqueeze(-1)
+        text = functional.linear(self.text_Nh[row], self.projection.weight) + total * self.projection.bias
+        return torch.where(total > 0, text + weighted_sum(tag, weight, self.own_Td), self.no_tags_d)
 
     def _create(self, tags: list[str], context: FitContext) -> None:
         self.tags, self.out_dim = tags, context.d_model
@@ -99,7 +107,6 @@ class TagProfileEncoder(Encoder):
         self.own_Td = nn.Parameter(0.02 * torch.randn(max(len(tags), 1), context.d_model))
         self.no_tags_d = nn.Parameter(0.02 * torch.randn(context.d_model))
         self.register_buffer("idf_T", torch.zeros(len(tags)))
-        self.register_buffer("text_Th", torch.zeros(max(len(tags), 1), context.embedding_dim), persistent=False)
 
 
 def weighted_sum(index: Tensor, weight: Tensor, vector_Td: Tensor) -> Tensor:

@@ -81,7 +81,8 @@ class TestTagProfile:
     def test_the_output_is_the_weighted_sum_of_tag_vectors(self):
         encoder = profile()
         out = encoder(torch.arange(4))
-        tag_Td = encoder.projection(encoder.text_Th) + encoder.own_Td
+        text_Td = encoder.projection(music_context().embed_texts(encoder.tags))
+        tag_Td = text_Td + encoder.own_Td
         expected = (encoder.weight_NM[0].unsqueeze(-1) * tag_Td[encoder.tag_NM[0].long()]).sum(0)
         torch.testing.assert_close(out[0], expected)
         assert torch.equal(out[3], encoder.no_tags_d), "an artist without tags"

@@ -60,7 +60,7 @@ class LinkTask(Task):
         # Padded steps must not serve as negatives, so draw from valid ones (weight 0 elsewhere).
         drawn_C = torch.multinomial(windows.valid_BT.flatten().float(), self.config.negatives, replacement=True)
         item_C = target_BT.flatten()[drawn_C]
-        negatives_BTC = h_BTd @ (self.scale * catalogue.take(item_C)).T + self.bias_N[item_C]
+        negatives_BTC = functional.linear(h_BTd, self.scale * catalogue.take(item_C), self.bias_N[item_C])
         # A neighbor anywhere in the row's window is a true link and no negative for the row.
         linked_BC = ((item_C == target_BT.unsqueeze(-1)) & windows.valid_BT.unsqueeze(-1)).any(dim=1)
         if self.config.objective == "bce":

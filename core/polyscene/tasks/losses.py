@@ -49,10 +49,11 @@ class SoftmaxLoss(RankingLoss):
     def forward(
         self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
     ) -> Tensor:
-        log_partition_BT = candidates_BTC.logsumexp(dim=-1)
-        if not includes_positive:
-            log_partition_BT = torch.logaddexp(log_partition_BT, positive_BT)
-        return log_partition_BT - positive_BT
+        if includes_positive:
+            # The same figure as below from one fused kernel: half as many passes over the [B, T, C] scores.
+            target_R, scores_RC = windows.item_BT.flatten(), candidates_BTC.flatten(0, 1)
+            return functional.cross_entropy(scores_RC, target_R, reduction="none").view_as(positive_BT)
+        return torch.logaddexp(candidates_BTC.logsumexp(dim=-1), positive_BT) - positive_BT
 
 
 class BprLoss(RankingLoss):

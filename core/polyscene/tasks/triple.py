@@ -61,16 +61,19 @@ class TripleTask(Task):
         return self.scoring.tail_query(head_B1d, self.relation(windows.columns["relation"].long()))
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        positive_BT = self.scoring.paired(h_BTd, catalogue.take(windows.item_BT)) * self.scale
-        whole = catalogue.n_items <= self.config.full_softmax_entities
-        if whole:
+        if catalogue.n_items <= self.config.full_softmax_entities:
+            positive_BT = self.scoring.paired(h_BTd, catalogue.take(windows.item_BT)) * self.scale
             return self.ranking_loss(
                 positive_BT, self._scores(h_BTd, catalogue.all()), windows, includes_positive=True
             )
         item_C = torch.randint(catalogue.n_items, (self.config.candidates,), device=h_BTd.device)
+        # Tails and candidates in one request: each request of a large catalogue has a gradient of its whole size.
+        x_Rd = catalogue.take(torch.cat([windows.item_BT.flatten(), item_C]))
+        tail_BTd = x_Rd[: -len(item_C)].view_as(h_BTd)
+        positive_BT = self.scoring.paired(h_BTd, tail_BTd) * self.scale
         # The candidates stand for the whole catalogue, as in a sampled softmax with uniform q.
         correction = math.log(self.config.candidates / catalogue.n_items)
-        candidates_BTC = self._scores(h_BTd, catalogue.take(item_C)) - correction
+        candidates_BTC = self._scores(h_BTd, x_Rd[-len(item_C) :]) - correction
         candidates_BTC = candidates_BTC.masked_fill(item_C == windows.item_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
