@@ -68,25 +68,29 @@ class Ease(Baseline):
             )
         self.form = form
         weights = weighted(events.matrix(phases, weights=True), self.config.log_weights)
-        self.matrix = sparse.csr_matrix(weights, dtype=np.float64)
-        gram: Any = self.matrix.T @ self.matrix if form == "item" else self.matrix @ self.matrix.T
+        matrix = sparse.csr_matrix(weights, dtype=np.float64)
+        gram: Any = matrix.T @ matrix if form == "item" else matrix @ matrix.T
         inverse = _inverse(gram.toarray(), self.config.l2)
         if form == "item":
             inverse /= -np.diag(inverse)
             np.fill_diagonal(inverse, 0)
             self.weights_NN = inverse.astype(np.float32)
         else:
-            self.inverse_UU = inverse
-            self.diagonal_N = 1 - _quadratic_diagonal(self.matrix, inverse)
+            # Solved in float64; single precision is enough, and twice as fast, to score with the solution.
+            self.diagonal_N = (1 - _quadratic_diagonal(matrix, inverse)).astype(np.float32)
+            self.inverse_UU, self.matrix = inverse.astype(np.float32), weights
 
     def scores(self, users: np.ndarray, history: History) -> np.ndarray:
         x = weighted(history.values(), self.config.log_weights)
         if self.form == "item":
             return x @ self.weights_NN
-        # x B = x - (x - x X'K X) / (1 - diag(X'KX)).
-        x_nN = x.astype(np.float64).toarray()
-        projected_nN = ((x.astype(np.float64) @ self.matrix.T) @ self.inverse_UU) @ self.matrix
-        return (x_nN - (x_nN - projected_nN) / self.diagonal_N).astype(np.float32)
+        # x B = x + (x X'K X - x) / (1 - diag(X'KX)).
+        known_nN = x.toarray()
+        found_nN = ((x @ self.matrix.T) @ self.inverse_UU) @ self.matrix
+        found_nN -= known_nN
+        found_nN /= self.diagonal_N
+        found_nN += known_nN
+        return found_nN
 
 
 def _inverse(gram: np.ndarray, l2: float) -> np.ndarray:
