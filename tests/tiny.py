@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
@@ -17,6 +18,7 @@ from polyscene.model import PolysceneModel
 from polyscene.registry.discovery import GROUP, Candidate
 from polyscene.registry.host import Host, load_host
 from polyscene.training.assembly import build_model
+from polyscene.training.fit import Fitting, Progress
 from polyscene.training.loading import Loaded
 from polyscene.training.session import Session, prepare_torch
 
@@ -78,3 +80,21 @@ def tiny_model(
     session = tiny_session(config)
     loaded = session.load()
     return build_model(session, loaded)[0], loaded, config
+
+
+def tiny_fitting(config: TrainConfig, folder: Path, progress: Progress | None = None) -> Fitting:
+    """The training of one model on all scenarios of a config, not yet begun."""
+    session = tiny_session(config)
+    loaded = session.load()
+    model, learned = build_model(session, loaded)
+    return Fitting(
+        model,
+        learned,
+        config,
+        loaded.scenarios,
+        {name: session.subject(name, one) for name, one in loaded.scenarios.items()},
+        Fabric(accelerator="cpu", devices=1),
+        folder,
+        progress or Progress(),
+        config.trainer.batch_rows,
+    )

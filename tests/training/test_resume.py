@@ -35,7 +35,7 @@ def assert_same(run: Path, other: Path) -> None:
     assert results(run) == results(other)
 
 
-def stop_in(monkeypatch: pytest.MonkeyPatch, name: str, *, at: int, after: bool) -> None:
+def stop_in(monkeypatch: pytest.MonkeyPatch, name: str, at: int, after: bool) -> None:
     """Let the ``at``-th call of a function of the loop be the last thing that happens, done or not."""
     original, calls = getattr(fit, name), []
 
@@ -51,7 +51,7 @@ def stop_in(monkeypatch: pytest.MonkeyPatch, name: str, *, at: int, after: bool)
 
 
 @pytest.mark.parametrize(
-    ("name", "at", "after"),
+    "moment",
     [
         ("save_model", 1, False),  # before anything was written
         ("save_model", 2, True),  # the best model is newer than the state of training
@@ -61,11 +61,11 @@ def stop_in(monkeypatch: pytest.MonkeyPatch, name: str, *, at: int, after: bool)
     ],
 )
 def test_an_interrupted_run_ends_with_the_same_numbers(
-    name: str, at: int, after: bool, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moment: tuple[str, int, bool], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tiny_config(tmp_path / "run")
     with monkeypatch.context() as patch:
-        stop_in(patch, name, at=at, after=after)
+        stop_in(patch, *moment)
         with pytest.raises(Stop):
             train(config, tiny_host())
     assert not (tmp_path / "run" / "metrics.json").exists()

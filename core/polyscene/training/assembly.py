@@ -60,11 +60,14 @@ def build_model(
     parts = {}
     for name, of_table in encoders.items():
         scenario = loaded.scenarios[name]
+        tasks = _tasks(session, name, scenario)
+        # A task that makes its own query, as the triple task does, reads neither user vectors nor steps.
+        reads_history = next(iter(tasks.values())).from_history
         parts[name] = ScenarioParts(
             items=of_table["items"].encoder,
-            users=of_table["users"].encoder if scenario.scenario.user_columns else None,
-            events=of_table["events"].encoder if scenario.scenario.event_columns else None,
-            tasks=_tasks(session, name, scenario),
+            users=of_table["users"].encoder if reads_history and scenario.scenario.user_columns else None,
+            events=of_table["events"].encoder if reads_history and scenario.scenario.event_columns else None,
+            tasks=tasks,
             n_items=scenario.events.n_items,
         )
     d_model = config.model.d_model
