@@ -74,7 +74,8 @@ class GraphEncoder(Encoder):
         neighbor, relation = self.neighbor_NK[row.flatten()], self.relation_NK[row.flatten()]
         logit = self.logit_R[relation].masked_fill(relation == 0, torch.finfo(vectors.dtype).min)
         weight = logit.softmax(dim=-1) * (relation > 0)
-        around = functional.embedding_bag(neighbor, vectors, per_sample_weights=weight, mode="sum")
+        # Empty places weigh nothing anyway; as padding they also cost nothing.
+        around = functional.embedding_bag(neighbor, vectors, per_sample_weights=weight, mode="sum", padding_idx=0)
         encoded = self.linear(torch.cat([functional.embedding(own, vectors), around], dim=-1))
         return (encoded * (own > 0).unsqueeze(-1)).reshape(*row.shape, self.out_dim)
 

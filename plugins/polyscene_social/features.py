@@ -88,6 +88,7 @@ class FriendsEncoder(Encoder):
             self._space.vector_Md,
             per_sample_weights=weight.reshape(-1, width),
             mode="sum",
+            padding_idx=0,
         ).reshape(*friend.shape[:-1], self.out_dim)
         known = mean + self.degree_N[row].unsqueeze(-1) * self.degree_d
         return torch.where(friend[..., :1] > 0, known, self.no_friends_d)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from polyscene.data.columns import Column
@@ -121,6 +122,10 @@ class Encoder(nn.Module, ABC):
         modules = (self, *self.shared.values())
         parameter = next((parameter for module in modules for parameter in module.parameters()), None)
         self.register_buffer(name, rows if parameter is None else rows.to(parameter.device), persistent=False)
+
+    def forward_dropped(self, row: Tensor, dropped: Tensor) -> Tensor:
+        """:meth:`forward`, with the unknown vector where ``dropped`` (bool ``[...]``)."""
+        return torch.where(dropped.unsqueeze(-1), self.unknown(), self(row))
 
     def unknown(self) -> Tensor:
         """The vector ``[out_dim]`` of an entity about which this column says nothing."""

@@ -108,13 +108,13 @@ class EntityEncoder(nn.Module):
             return torch.zeros(*row.shape, self.d_model, device=row.device)
         dropped = None
         if self.training and self.content_dropout > 0:
-            dropped = (torch.rand(row.shape, device=row.device) < self.content_dropout).unsqueeze(-1)
+            dropped = torch.rand(row.shape, device=row.device) < self.content_dropout
         fields = {}
         for field, encoder in self._fields():
-            x = encoder(row)
             if dropped is not None and encoder.is_identity:
-                x = torch.where(dropped, encoder.unknown(), x)
-            x = self.norms[field](x)
+                x = self.norms[field](encoder.forward_dropped(row, dropped))
+            else:
+                x = self.norms[field](encoder(row))
             fields[field] = x * self.gates[field].tanh() if field in self.gated else x
         return self.fusion(fields)
 

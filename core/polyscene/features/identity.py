@@ -66,6 +66,10 @@ class IdEncoder(Encoder):
     def forward(self, row: Tensor) -> Tensor:
         return self._space(self.id_N[row])
 
+    def forward_dropped(self, row: Tensor, dropped: Tensor) -> Tensor:
+        # Position 0 is the unknown vector, so one lookup does; another one would have a gradient as large as all ids.
+        return self._space(self.id_N[row] * ~dropped)
+
     def unknown(self) -> Tensor:
         return self._space.vector_Md[0]
 
