@@ -67,7 +67,7 @@ class IdEncoder(Encoder):
         return self._space(self.id_N[row])
 
     def forward_dropped(self, row: Tensor, dropped: Tensor) -> Tensor:
-        # Position 0 is the unknown vector: one lookup does, and a second one would have a gradient of the whole size.
+        # Position 0 is the unknown vector: one lookup does, where two would have two gradients of the whole size.
         return self._space(self.id_N[row] * ~dropped)
 
     def unknown(self) -> Tensor:
