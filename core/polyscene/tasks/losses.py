@@ -63,6 +63,9 @@ class BprLoss(RankingLoss):
         self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
     ) -> Tensor:
         counts_BTC = torch.isfinite(candidates_BTC)
+        if includes_positive:
+            # The step's item against itself is no pair: it would add log 2 and a share to the mean.
+            counts_BTC = counts_BTC.scatter(-1, windows.item_BT.unsqueeze(-1), value=False)
         margin_BTC = torch.where(counts_BTC, candidates_BTC, positive_BT.unsqueeze(-1)) - positive_BT.unsqueeze(-1)
         pair_BTC = functional.softplus(margin_BTC) * counts_BTC
         return pair_BTC.sum(dim=-1) / counts_BTC.sum(dim=-1).clamp(min=1)

@@ -1,0 +1,109 @@
+"""The ranking task: scores and losses by hand, the sampled loss against the full one, the popularity bias."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from polyscene.errors import ConfigError
+from polyscene.registry.components import Registry
+from polyscene.tasks.ranking import RankingConfig, RankingTask, item_share
+from tests.tasks.small import Table, make_context, make_events, make_windows
+
+N, D = 6, 4
+_DAY = 86_400
+
+
+@pytest.fixture
+def x_Nd() -> torch.Tensor:
+    return torch.randn(N, D, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def h_BTd() -> torch.Tensor:
+    return torch.randn(2, 3, D, generator=torch.Generator().manual_seed(1))
+
+
+WINDOWS = make_windows([[0, 3, 5], [2, 2, 1]])
+
+
+def make_task(registry: Registry, **options: object) -> RankingTask:
+    events = make_events([0, 0, 0, 1, 1, 2], N, test=[5] * 20)
+    return RankingTask(RankingConfig(**options), make_context(events, registry))  # type: ignore[arg-type]
+
+
+def test_scores_and_full_loss(registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor) -> None:
+    task = make_task(registry)
+    share = np.array([4, 3, 2, 1, 1, 1]) / 12  # training rows only, one imagined row for each item
+    bias = np.log(share) - np.log(share).mean()
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 2 + bias
+    with torch.no_grad():
+        ours = task.scores(h_BTd[:, 0], x_Nd[[4, 1]], torch.tensor([4, 1]), "all")
+        loss = task.loss(h_BTd, WINDOWS, Table(x_Nd))
+    np.testing.assert_allclose(ours.numpy(), scores[:, 0][:, [4, 1]], rtol=1e-5, atol=1e-6)
+    positive = np.take_along_axis(scores, WINDOWS.item_BT.numpy()[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(loss.numpy(), np.log(np.exp(scores).sum(-1)) - positive, rtol=1e-5, atol=1e-6)
+
+
+def test_the_sampled_partition_is_right_on_average(
+    registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor
+) -> None:
+    """``exp(loss)``, partition over positive, is an unbiased estimate, and many candidates come close."""
+    full = make_task(registry).loss(h_BTd, WINDOWS, Table(x_Nd)).detach()
+    few = make_task(registry, full_softmax_items=1, candidates=8)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        mean = torch.stack([few.loss(h_BTd, WINDOWS, Table(x_Nd)).exp() for _ in range(4000)]).mean(dim=0)
+    torch.testing.assert_close(mean, full.exp(), rtol=0.05, atol=0.0)
+    many = make_task(registry, full_softmax_items=1, candidates=200_000)
+    torch.testing.assert_close(many.loss(h_BTd, WINDOWS, Table(x_Nd)).detach(), full, rtol=0.02, atol=0.01)
+
+
+def test_no_candidate_is_the_positive_itself(registry: Registry, x_Nd: torch.Tensor) -> None:
+    """With one item in the catalogue every candidate is the positive, and nothing is left to lose against."""
+    events = make_events([0, 0], 1)
+    config = RankingConfig(full_softmax_items=0, candidates=16)
+    task = RankingTask(config, make_context(events, registry))
+    loss = task.loss(torch.ones(1, 2, D), make_windows([[0, 0]]), Table(x_Nd[:1]))
+    assert loss.tolist() == [[0.0, 0.0]]
+
+
+def test_bpr_over_the_whole_catalogue(registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor) -> None:
+    task = make_task(registry, loss="bpr", popularity_bias=False)
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 2
+    expected = np.zeros((2, 3))
+    for b, t in np.ndindex(2, 3):
+        positive = WINDOWS.item_BT[b, t].item()
+        pairs = [math.log1p(math.exp(scores[b, t, j] - scores[b, t, positive])) for j in range(N) if j != positive]
+        expected[b, t] = np.mean(pairs)
+    np.testing.assert_allclose(task.loss(h_BTd, WINDOWS, Table(x_Nd)).detach().numpy(), expected, rtol=1e-5)
+
+
+def test_an_unknown_loss_is_named_with_the_place(registry: Registry) -> None:
+    with pytest.raises(ConfigError, match=r"test: loss[\s\S]*did you mean 'softmax'"):
+        make_task(registry, loss="softmx")
+
+
+def test_the_bias_starts_at_the_log_share_of_training_rows(registry: Registry) -> None:
+    share = np.array([4, 3, 2, 1, 1, 1]) / 12
+    np.testing.assert_allclose(
+        make_task(registry).bias_N.detach(), np.log(share) - np.log(share).mean(), rtol=1e-5
+    )
+    without = make_task(registry, popularity_bias=False).bias_N
+    assert without.tolist() == [0.0] * N
+    assert not without.requires_grad
+
+
+def test_with_a_half_life_older_rows_count_less() -> None:
+    events = make_events([0, 0, 1, 2], 4, test=[3], time=[0, _DAY, 2 * _DAY, 4 * _DAY, 100 * _DAY])
+    share = item_share(events, half_life_days=2.0)
+    weight = np.array([0.5**2 + 0.5**1.5, 0.5, 1.0, 0.0]) + 1
+    np.testing.assert_allclose(share, weight / weight.sum(), rtol=1e-6)
+
+
+def test_the_share_of_no_rows_is_even() -> None:
+    assert item_share(make_events([], 4, test=[1])).tolist() == [0.25] * 4
+    assert item_share(make_events([], 4, test=[1]), half_life_days=1.0).tolist() == [0.25] * 4
