@@ -70,7 +70,7 @@ def test_padded_steps_do_not_matter(name: str, options: dict[str, object], regis
     torch.manual_seed(0)
     task = component.build(component.config(**options), context=make_context(EVENTS, registry, D))
     states, items = torch.randn(2, 3, D), torch.randn(N, D)
-    results = [gradients(task, states, items, padding, noise) for padding, noise in ((3, 0.0), (6, 1e6))]
+    results = [gradients(task, states, items, padding, noise) for padding, noise in ((2, 0.0), (6, 1e6))]
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
     assert torch.isfinite(results[0][0])
