@@ -1,0 +1,134 @@
+"""Training windows: every row equally likely, nothing but training rows, the same batch for the same step."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+from polyscene.data.sampling import MixedSampler, Share, WindowSampler, step_generator
+from polyscene.data.windows import Windows
+
+COUNTS = np.array(  # rows of each user by phase: TRAIN, KNOWN, VALIDATION, TEST, COLD
+    [[9, 0, 1, 1, 0], [0, 4, 0, 1, 2], [1, 0, 1, 1, 0], [3, 0, 0, 0, 1], [4, 0, 1, 1, 0], [20, 0, 1, 1, 3]]
+)
+
+
+def make_events(counts: np.ndarray = COUNTS, *, ordered: bool = True) -> Events:
+    """Row ``r`` holds item ``r``, so that a window's items are its rows."""
+    rows = int(counts.sum())
+    stop = counts.cumsum().reshape(counts.shape)
+    start = np.concatenate([(stop - counts)[:, :1], stop], axis=1)
+    return Events(
+        item_R=torch.arange(rows, dtype=torch.int32),
+        value_R=torch.arange(rows, dtype=torch.float32) / 10,
+        time_R=1000 + torch.arange(rows),
+        start_UP=torch.from_numpy(start),
+        n_items=rows,
+        cold_N=torch.zeros(rows, dtype=torch.bool),
+        cold_U=torch.zeros(len(counts), dtype=torch.bool),
+        ordered=ordered,
+        columns={"code": -torch.arange(rows, dtype=torch.int32)},
+    )
+
+
+def every_place(sampler: WindowSampler, monkeypatch: pytest.MonkeyPatch) -> Windows:
+    """Each window that the sampler can draw, as often as it would come up in as many draws as it has places."""
+    monkeypatch.setattr(torch, "randint", lambda high, *_, **__: torch.arange(high))
+    return sampler.draw(sampler.n_places, step_generator(0, 0, "cpu"))
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "unordered"])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 50])
+def test_every_training_row_is_equally_likely(length: int, ordered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = make_events(ordered=ordered)
+    windows = every_place(WindowSampler(events, length), monkeypatch)
+    drawn = Counter(windows.row_BT[windows.valid_BT].tolist())
+    _, train = events.rows([Phase.TRAIN])
+    assert drawn == dict.fromkeys(train.tolist(), length)
+
+
+@pytest.mark.parametrize("length", [1, 3, 50])
+def test_a_window_is_a_stretch_of_one_user(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = make_events()
+    windows = every_place(WindowSampler(events, length), monkeypatch)
+    start_UP = events.start_UP.tolist()
+    assert windows.row_BT.shape == windows.valid_BT.shape == (len(windows.user_B), length)
+    for user, rows, valid in zip(windows.user_B.tolist(), windows.row_BT, windows.valid_BT, strict=True):
+        held = rows[valid].tolist()
+        assert held, "an empty window"
+        assert valid.tolist() == [True] * len(held) + [False] * (length - len(held))
+        assert held == list(range(held[0], held[0] + len(held)))
+        assert start_UP[user][Phase.TRAIN] <= held[0] <= held[-1] < start_UP[user][Phase.TRAIN + 1]
+
+
+def test_a_window_carries_what_its_rows_hold() -> None:
+    events = make_events()
+    windows = WindowSampler(events, 4).draw(50, step_generator(1, 2, "cpu"))
+    assert torch.equal(windows.item_BT, events.item_R[windows.row_BT].long())
+    assert torch.equal(windows.value_BT, events.value_R[windows.row_BT])
+    assert torch.equal(windows.time_BT, events.time_R[windows.row_BT])
+    assert torch.equal(windows.columns["code"], events.columns["code"][windows.row_BT])
+    assert torch.equal(windows.length_B, windows.valid_BT.sum(dim=1))
+    assert windows.ordered
+
+
+def test_rows_without_order_are_shuffled_evenly() -> None:
+    events = make_events(np.array([[3, 0, 0, 1, 0]]), ordered=False)
+    windows = WindowSampler(events, 3).draw(6000, step_generator(0, 0, "cpu"))
+    orders = Counter(map(tuple, windows.item_BT.tolist()))
+    assert len(orders) == 6
+    assert min(orders.values()) > 850  # 1000 expected, standard deviation 29
+    assert not windows.ordered
+
+
+def test_users_and_rows_really_come_up_alike() -> None:
+    """The same by drawing: chi-square over all training rows (99.9 % quantile at 36 degrees of freedom: 68)."""
+    events, length = make_events(), 4
+    windows = WindowSampler(events, length).draw(20_000, step_generator(3, 4, "cpu"))
+    _, train = events.rows([Phase.TRAIN])
+    drawn = np.bincount(windows.row_BT[windows.valid_BT], minlength=len(events.item_R))[train]
+    expected = drawn.sum() / len(train)
+    # Rows of one window come together, which spreads counts at most as much as windows of that length.
+    assert ((drawn - expected) ** 2 / expected).sum() < length * 68
+
+
+def test_the_same_seed_and_step_give_the_same_batch() -> None:
+    def items(seed: int, step: int) -> list[list[int]]:
+        samplers = {name: WindowSampler(make_events(), 3) for name in ("a", "b")}
+        batch = MixedSampler(samplers, {"a": 1.0, "b": 1.0}, Share(0.5, 60, 2), seed).draw(step)
+        return [batch[name].item_BT.flatten().tolist() for name in ("a", "b")]
+
+    assert items(0, 7) == items(0, 7)
+    assert items(0, 7) != items(0, 8)
+    assert items(0, 7) != items(1, 7)
+    a, b = items(0, 7)
+    assert a != b, "scenarios must not draw the same places"
+
+
+@pytest.mark.parametrize(("temperature", "expected"), [(1.0, (900, 100)), (0.5, (750, 250)), (0.0, (500, 500))])
+def test_shares_follow_rows_to_the_power_of_the_temperature(temperature: float, expected: tuple[int, int]) -> None:
+    sizes = {"large": 900, "small": 100}
+    samplers = {name: WindowSampler(make_events(np.array([[n, 0, 0, 1, 0]])), 1) for name, n in sizes.items()}
+    batch = MixedSampler(samplers, dict.fromkeys(sizes, 1.0), Share(temperature, 1000, 2), 0).draw(0)
+    assert tuple(len(batch[name].user_B) for name in sizes) == expected
+
+
+def test_shares_count_rows_not_windows_and_follow_the_weights() -> None:
+    samplers = {name: WindowSampler(make_events(), length) for name, length in (("short", 1), ("long", 10))}
+    batch = MixedSampler(samplers, {"short": 1.0, "long": 3.0}, Share(0.5, 400, 2), 0).draw(0)
+    assert {name: windows.item_BT.numel() for name, windows in batch.items()} == {"short": 100, "long": 300}
+
+
+def test_a_limit_on_scenarios_takes_all_of_them_in_turn() -> None:
+    samplers = {name: WindowSampler(make_events(), 1) for name in "abcde"}
+    mixed = MixedSampler(samplers, dict.fromkeys("abcde", 1.0), Share(0.5, 100, 2), 0)
+    batches = [mixed.draw(step) for step in range(300)]
+    assert {len(batch) for batch in batches} == {2}
+    assert all(sum(windows.item_BT.numel() for windows in batch.values()) == 100 for batch in batches)
+    drawn = Counter(name for batch in batches for name in batch)
+    assert all(80 < drawn[name] < 160 for name in "abcde"), drawn  # 120 expected, standard deviation 8.5
