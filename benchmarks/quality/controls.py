@@ -9,10 +9,8 @@ in A and B; log weights, l2 2000 in C); the number of neighbors of item-kNN (sim
 item of the history votes for its neighbors) is chosen on the validation rows; recent popularity covers 8 weeks,
 personal frequency has a half-life of 8 weeks.
 
-Ties are why two rows may lie outside the error: our lists break them at random, the published ones by index.
-Scores of links tie often (many people share one friend with many others): ranked by index, common neighbors get
-.1428 / .1746 in our code as well. A method that knows nothing of cold artists ties everywhere: it recalls
-10 / 461 = .0217 by chance, and its NDCG is one draw.
+One row does not agree, and cannot: a method that knows nothing of cold artists scores them all the same, so its
+figure depends on how ties are broken. Ours are broken at random: it recalls the 10 / 461 = .0217 of chance.
 """
 
 from __future__ import annotations
