@@ -148,7 +148,7 @@ class Fitting:
 
     def _validate(self, state: State, losses_so_far: list[dict[str, Tensor]]) -> None:
         """Score the model on validation rows and update what training remembers."""
-        losses = _mean_losses(losses_so_far)
+        losses = self._over_ranks(_mean_losses(losses_so_far))
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if broken:
             raise PolysceneError(
@@ -174,6 +174,15 @@ class Fitting:
         values = {f"{name}/loss": loss for name, loss in losses.items()}
         values |= {f"{name}/ndcg@10": value for name, value in state.scores.items()}
         self.progress.metrics(state.step, values)
+
+    def _over_ranks(self, losses: dict[str, float]) -> dict[str, float]:
+        """Means over all processes, so that every one of them stops where one has lost its way."""
+        if self.fabric.world_size == 1:
+            return losses
+        pairs = [[losses.get(name, 0.0), float(name in losses)] for name in self.scenarios]
+        sums = self.fabric.all_reduce(torch.tensor(pairs, device=self.fabric.device), reduce_op="sum")
+        sums_K2 = zip(self.scenarios, sums.tolist(), strict=True)
+        return {name: total / count for name, (total, count) in sums_K2 if count}
 
     def _save(self, state: State, optimizer: torch.optim.Optimizer) -> None:
         if self.fabric.is_global_zero:

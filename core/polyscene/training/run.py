@@ -37,7 +37,8 @@ from polyscene.training.curves import append_metrics, drop_metrics
 from polyscene.training.fit import Fitting, State, rows_per_scenario
 from polyscene.training.fit import Progress as FitProgress
 from polyscene.training.folder import CHECKPOINTS, open_run, write_fingerprint
-from polyscene.training.loggers import Logger
+from polyscene.training.loggers import Logger, NoLogger
+from polyscene.training.provenance import source_of
 from polyscene.training.session import Session, prepare_torch
 from polyscene.training.strategy import JOINT, SINGLE, Plan, Single, Strategy
 
@@ -73,9 +74,10 @@ class _Run:
     def train(self) -> Path:
         started = time.monotonic()
         prepare_torch(self.config)
-        self.folder = open_run(self.config)
+        # One rank makes the directory and all use it: the name of a new one holds the time.
+        self.folder = self.fabric.broadcast(open_run(self.config) if self.fabric.is_global_zero else Path())
         with (self.folder / "log.txt").open("a", encoding="utf-8") as self.log:
-            self.host.call("polyscene_run_started", run=self.folder, config=to_mapping(self.config))
+            self._notify("polyscene_run_started", run=self.folder, config=to_mapping(self.config))
             status = "failed"
             try:
                 self._stages()
@@ -83,29 +85,31 @@ class _Run:
                 self._write()
                 status = "finished"
             finally:
-                self.host.call("polyscene_run_finished", run=self.folder, status=status)
+                self._notify("polyscene_run_finished", run=self.folder, status=status)
         return self.folder
 
     def _stages(self) -> None:
         self.session = Session(self.config, self.host, self.fabric.device, self._say)
         with self._stage("data"):
             self.loaded = self.session.load()
-            for name, one in self.loaded.scenarios.items():
-                save_split(self.folder / "split" / f"{name}.safetensors", one.split)
         with self._stage("fingerprint"):
             fingerprints = {name: one.tables.fingerprint() for name, one in self.loaded.scenarios.items()}
-            write_fingerprint(self.folder, self.config, fingerprints)
-        with self._stage("encode"):
+            if self.fabric.is_global_zero:
+                for name, one in self.loaded.scenarios.items():
+                    save_split(self.folder / "split" / f"{name}.safetensors", one.split)
+                write_fingerprint(self.folder, self.config, fingerprints)
+        with self._stage("encode"), self.fabric.rank_zero_first():
             self._encode()
         self.subjects = {name: self.session.subject(name, one) for name, one in self.loaded.scenarios.items()}
-        logger: Logger = self.config.logger.build(run=self.folder)
+        logger: Logger = self.config.logger.build(run=self.folder) if self.fabric.is_global_zero else NoLogger()
         try:
             for plan in self._plans():
                 self._train_one(plan, logger)
         finally:
             logger.close()
-        with self._stage("controls"):
-            self._controls()
+        if self.fabric.is_global_zero:
+            with self._stage("controls"):
+                self._controls()
 
     def _encode(self) -> None:
         """Every text through the backbone once, before anything else needs it."""
@@ -156,7 +160,7 @@ class _Run:
                     return
                 append_metrics(curves, step, plan.label, values)
                 logger.log(step, {f"{plan.label}/{key}": value for key, value in values.items()})
-                self.host.call("polyscene_epoch_finished", run=self.folder, step=step, metrics=values)
+                self._notify("polyscene_epoch_finished", run=self.folder, step=step, metrics=values)
 
             state = Fitting(
                 model,
@@ -170,8 +174,9 @@ class _Run:
                 batch_rows,
             ).run()
         self._say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
-        with self._stage("evaluate"):
-            self._evaluate(plan, model, subjects, state)
+        if self.fabric.is_global_zero:
+            with self._stage("evaluate"):
+                self._evaluate(plan, model, subjects, state)
 
     def _evaluate(self, plan: Plan, model: Any, subjects: Mapping[str, Subject], state: State) -> None:
         model.eval()
@@ -216,7 +221,7 @@ class _Run:
         if not self.fabric.is_global_zero:
             return
         self.rows.sort(key=lambda row: list(self.loaded.scenarios).index(row["scenario"]))
-        self.host.call("polyscene_evaluated", run=self.folder, results=self.rows)
+        self._notify("polyscene_evaluated", run=self.folder, results=self.rows)
         write_metrics(
             self.folder,
             {
@@ -227,13 +232,20 @@ class _Run:
                 "memory_mb": _peak_memory_mib(),
                 "parameters": self.parameters,
                 "backbone_texts": self.session.backbone.forwards,
-                "sources": {name: _source(self.session, name, one) for name, one in self.loaded.scenarios.items()},
+                "sources": {
+                    name: source_of(self.session, name, one) for name, one in self.loaded.scenarios.items()
+                },
                 "skipped": dict(self.loaded.skipped),
             },
         )
         page = write_html(self.folder)
         render_terminal(self.folder, self.console)
         self.console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        """Tell the plugins, once for all processes."""
+        if self.fabric.is_global_zero:
+            self.host.call(hook, **arguments)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -271,25 +283,6 @@ def _fabric(config: TrainConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def _source(session: Session, name: str, loaded: Any) -> dict[str, Any]:
-    """What metrics.json says about where a scenario's data came from."""
-    tables = loaded.tables
-    dataset = session.config.dataset.get(loaded.config.dataset)
-    return {
-        "title": (dataset.title if dataset else "") or loaded.scenario.title or name,
-        "origin": tables.sources[0] if tables.sources else "",
-        "terms": dataset.terms if dataset else "",
-        "citation": dataset.citation if dataset else "",
-        "notes": list(tables.sources[1:]),
-        "counts": {
-            "users": len(tables.users),
-            "items": len(tables.items),
-            "interactions": len(tables.interactions),
-        },
-        "dropped": dict(tables.dropped),
-    }
 
 
 def _peak_memory_mib() -> float:
