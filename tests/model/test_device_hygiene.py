@@ -1,6 +1,6 @@
 """A whole training step of every task waits for nothing: it runs on fake tensors of another device.
 
-A fake tensor has no values: ``.item()``, an ``if`` that depends on data and a tensor that stayed on the host raise.
+A fake tensor has no values: ``.item()``, an ``if`` on data and a tensor that stayed on the host all raise.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def test_the_check_itself_sees_a_step_that_waits() -> None:
     batch = {name: fake(windows) for name, windows in draw(loaded, model).items()}
     task = model.main_task(SHOP)
     original = task.loss
-    task.loss = lambda h, windows, catalogue: original(h, windows, catalogue) * float(h.sum())  # type: ignore[method-assign]
+    task.loss = lambda h, windows, catalogue: original(h, windows, catalogue) * float(h.detach().sum())  # type: ignore[method-assign]
     with (
         pytest.raises(Exception, match=r"_local_scalar_dense|data-dependent|item"),
         FakeTensorMode(allow_non_fake_inputs=True),

@@ -180,7 +180,7 @@ class Fitting:
         if self.fabric.world_size == 1:
             return losses
         pairs = [[losses.get(name, 0.0), float(name in losses)] for name in self.scenarios]
-        sums = self.fabric.all_reduce(torch.tensor(pairs, device=self.fabric.device), reduce_op="sum")
+        sums: Any = self.fabric.all_reduce(torch.tensor(pairs, device=self.fabric.device), reduce_op="sum")
         sums_K2 = zip(self.scenarios, sums.tolist(), strict=True)
         return {name: total / count for name, (total, count) in sums_K2 if count}
 

@@ -1,0 +1,41 @@
+"""A training on two processes; each one notes the weights that it sees at every validation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+# Started as a script, by Fabric for the second process too, so the tests are not on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from polyscene.training import fit
+from polyscene.training.checkpoint import unique_state
+from polyscene.training.run import train
+from tests.tiny import THREE, tiny_config, tiny_host
+
+
+def main(folder: Path) -> None:
+    seen: list[str] = []
+    validate = fit.Fitting._validate
+
+    def noting(self: fit.Fitting, state: fit.State, losses_so_far: list) -> None:
+        digest = hashlib.sha256()
+        for tensor in unique_state(self.model).values():
+            digest.update(tensor.detach().numpy().tobytes())
+        seen.append(digest.hexdigest())
+        validate(self, state, losses_so_far)
+
+    fit.Fitting._validate = noting
+    few = ("trainer.steps=4", "trainer.eval_every=2", "controls=[single,popularity]")
+    config = tiny_config("", THREE, "trainer.devices=2", *few)
+    config.run.root = str(folder / "runs")
+    run = train(config, tiny_host())
+    rank = os.environ.get("LOCAL_RANK", "0")
+    (folder / f"rank{rank}.json").write_text(json.dumps({"run": str(run), "weights": seen}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
