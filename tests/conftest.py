@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def shared_data() -> Path:
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cache of this test session, filled once and shared by all tests (never the user's own cache)."""
     return tmp_path_factory.mktemp("polyscene-cache")
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_it_was() -> Iterator[None]:
+    """Undoes the settings of a training in this process (Hypothesis refuses to run without subnormal numbers)."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="session", autouse=True)

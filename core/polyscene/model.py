@@ -44,8 +44,8 @@ class PolysceneModel(nn.Module):
         sequence: turns histories into states.
         user_bank: adapts states.
         item_bank: adapts item vectors.
-        whole_catalogue_items: catalogues up to this size are encoded once per step, larger ones by what the
-            step touches.
+        whole_catalogue_items: catalogues up to this size are encoded once per step, larger ones, and those whose
+            items take a network to encode, by what the step touches.
     """
 
     def __init__(
@@ -156,6 +156,7 @@ class _ModelCatalogue(Catalogue):
     def __init__(self, model: PolysceneModel, name: str) -> None:
         self.model, self.name = model, name
         self.n_items = model.n_items[name]
+        self.whole = not model.items[name].is_costly
         self._all: Tensor | None = None
         self._taken: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -165,7 +166,7 @@ class _ModelCatalogue(Catalogue):
         return self._all
 
     def take(self, items: Tensor) -> Tensor:
-        if self._all is not None or self.n_items <= self.model.whole_catalogue_items:
+        if self._all is not None or (self.whole and self.n_items <= self.model.whole_catalogue_items):
             return self.all()[items]
         if not self.model.training:
             return self._encode(items.flatten()).view(*items.shape, -1)

@@ -107,7 +107,8 @@ class _KindCatalogue(Catalogue):
     """Item vectors with the kind bias as one more entry, so that ranking needs no second pass for it."""
 
     def __init__(self, catalogue: Catalogue, task: PurchaseTask) -> None:
-        self.catalogue, self.task, self.n_items = catalogue, task, catalogue.n_items
+        self.catalogue, self.task = catalogue, task
+        self.n_items, self.whole = catalogue.n_items, catalogue.whole
 
     def all(self) -> Tensor:
         return self.task._extended(self.catalogue.all(), self.task.kind_bias_N)

@@ -55,6 +55,9 @@ class BackboneConfig:
     suffix_layers: int = 2
     """Layers that stay trainable when ``tune`` is ``suffix``."""
 
+    suffix_lr: float = 0.1
+    """Learning rate of those layers in multiples of ``trainer.lr``."""
+
     def validate(self, where: str = "backbone") -> None:
         """Checks every value without touching files or network."""
         problems = Problems(where)
@@ -64,6 +67,8 @@ class BackboneConfig:
         for key, least in (("max_len", 3), ("batch_tokens", 1), ("suffix_layers", 1)):
             if getattr(self, key) < least:
                 problems.add(f"{key}={getattr(self, key)} is too small", fix=f"use {least} or more")
+        if self.suffix_lr < 0:
+            problems.add(f"suffix_lr={self.suffix_lr} is negative", fix="use 0 or more")
         if not self.model:
             if "==" not in self.requirement:
                 problems.add(

@@ -40,6 +40,25 @@ class TokenStates:
     def __len__(self) -> int:
         return len(self._start)
 
+    def packed(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All states in memory, without padding: for a whole table on the device.
+
+        Returns:
+            values ``[tokens, h]`` in the precision in which they are kept, and for each text its first row and its
+            number of tokens (int64 ``[n]``).
+        """
+        length_n = torch.from_numpy(self.lengths).long()
+        start_n = length_n.cumsum(0) - length_n
+        dtype = self._values[0].dtype if self._values else torch.float16
+        values = torch.empty(int(length_n.sum()), self.width, dtype=dtype)
+        source = torch.from_numpy(self._start) - start_n
+        source = source.repeat_interleave(length_n) + torch.arange(len(values))
+        shard = torch.from_numpy(self._shard).repeat_interleave(length_n)
+        for number in shard.unique().tolist():
+            chosen = shard == number
+            values[chosen] = self._values[number][source[chosen]]
+        return values, start_n, length_n
+
     def gather(self, rows: Tensor | np.ndarray | Sequence[int]) -> tuple[Tensor, Tensor]:
         """Padded states and mask of some texts.
 

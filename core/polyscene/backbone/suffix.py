@@ -31,6 +31,10 @@ class Suffix(nn.Module):
         self.stack = stack
         self.pooling, self.normalize = pooling, normalize
 
+    def train(self, mode: bool = True) -> Suffix:
+        """Stays in eval mode: the cached states below were made without dropout, too."""
+        return super().train(False)
+
     def forward(self, states_BLh: Tensor, mask_BL: Tensor) -> Tensor:
         return pool(self.token_states(states_BLh, mask_BL), mask_BL, self.pooling, normalize=self.normalize)
 

@@ -67,8 +67,9 @@ def model_scorer(model: PolysceneModel, subject: Subject, max_history: int) -> S
     length = max_history if subject.from_history else 1
 
     def scores(requests: Requests, view: View) -> Tensor:
+        x_Nd = catalogue.all()  # before the states, which take their items from it
         h_Bd = model.user_states(subject.name, requests.windows(subject.events, length), catalogue)
-        return model.main_task(subject.name).scores(h_Bd, catalogue.all(), items_N, view.name)
+        return model.main_task(subject.name).scores(h_Bd, x_Nd, items_N, view.name)
 
     return scores
 

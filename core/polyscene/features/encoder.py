@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.data.columns import Column
+
+if TYPE_CHECKING:
+    from polyscene.backbone.states import TokenStates
 
 
 class SharedModules(nn.Module):
@@ -38,6 +41,18 @@ def safe_key(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z_]", lambda match: f"-{ord(match[0]):x}-", name)
 
 
+class Tunable(Protocol):
+    """A backbone whose last layers are trained with the model: what is below them is computed once per text."""
+
+    def token_states(self, texts: Sequence[str]) -> TokenStates:
+        """The states that enter the trained layers, in the order of the texts."""
+        ...
+
+    def suffix_module(self) -> nn.Module:
+        """The trained layers, ``module(states_BLh, mask_BL) -> [B, h]``; each call makes new ones."""
+        ...
+
+
 @dataclass
 class FitContext:
     """What an encoder may know when it is fitted and bound. Nothing here comes from rows outside training.
@@ -53,6 +68,7 @@ class FitContext:
         tables: the scenario's tables, for encoders that need more than their column (graph, tags).
         owner: ``scenario/table`` for error messages, for example ``music/items``.
         seed: the run's seed; encoders that draw numbers at fit time use it.
+        tunable: the backbone, where its last layers are trained; None where texts are frozen vectors.
         user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).
     """
 
@@ -66,6 +82,7 @@ class FitContext:
     tables: Any = None
     owner: str = ""
     seed: int = 0
+    tunable: Tunable | None = None
     user_of_row: np.ndarray | None = None
 
 
@@ -85,12 +102,14 @@ class Encoder(nn.Module, ABC):
         is_identity: True for vectors that stand for the entity itself (id embeddings): content dropout
             replaces those by the unknown vector during training, and an entity that training never saw
             must get the unknown vector.
+        is_costly: True where a row's vector takes a network to compute, so that a step must not ask for all rows.
         shared: modules from ``context.shared`` that this encoder uses; being in a plain dict, their parameters
             keep the one name that they have there.
     """
 
     out_dim: int
     is_identity: bool = False
+    is_costly: bool = False
 
     def __init__(self, config: Any, column: Column) -> None:
         super().__init__()

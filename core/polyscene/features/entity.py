@@ -102,6 +102,11 @@ class EntityEncoder(nn.Module):
         for field, encoder in self._fields():
             encoder.bind(values[field], context)
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether a step must not ask for all rows (see :class:`Encoder`)."""
+        return any(encoder.is_costly for _, encoder in self._fields())
+
     def forward(self, row: Tensor) -> Tensor:
         """Vectors ``[..., d_model]`` of rows (int64 ``[...]``)."""
         if not self.columns:

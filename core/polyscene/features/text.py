@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.errors import CheckpointError, ConfigError, Problems
-from polyscene.features.encoder import Encoder, FitContext
+from polyscene.features.encoder import Encoder, FitContext, Tunable
+
+# Tokens that go through the trained layers at once where no gradient is needed.
+_PORTION_TOKENS = 16_384
 
 
 @dataclass
@@ -38,15 +41,22 @@ class TextEncoderConfig:
 
 
 class TextEncoder(Encoder):
-    """Frozen backbone vectors, projected: ``[..., d_model]``.
+    """Backbone vectors, projected: ``[..., d_model]``.
 
     Equal texts are kept once. A row without text gets a learned vector of its own, because the backbone's vector
     of the empty string means nothing.
+
+    The vectors are frozen, unless the context has a ``tunable`` backbone: then the rows are the 16-bit states that
+    enter its last layers, and these layers, shared by all columns of all scenarios, compute the vectors anew for
+    the rows that are asked for.
     """
 
     config: TextEncoderConfig
     text_N: Tensor
     vector_Mh: Tensor
+    state_Sh: Tensor
+    start_M: Tensor
+    length_M: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         self._create(context)
@@ -67,22 +77,56 @@ class TextEncoder(Encoder):
     def bind(self, values: pd.Series, context: FitContext) -> None:
         code_N, texts = pd.factorize(values.fillna("").astype(str).str.strip())
         position = {text: index for index, text in enumerate(text for text in texts if text)}
-        # Position 0 stands for 'no text'; its vector is never read.
+        # Position 0 stands for 'no text'; what is computed for it is never read.
         text_M = torch.tensor([position[text] + 1 if text else 0 for text in texts], dtype=torch.int32)
-        vector_Mh = torch.zeros(len(position) + 1, self.embedding_dim, dtype=getattr(torch, self.config.dtype))
-        if position:
-            vector_Mh[1:] = context.embed_texts(list(position)).to(vector_Mh)
         self.register_rows("text_N", text_M[torch.from_numpy(code_N)])
-        self.register_rows("vector_Mh", vector_Mh)
+        if context.tunable is None:
+            self._bind_vectors(list(position), context.embed_texts)
+        else:
+            self._bind_states(list(position), context.tunable)
 
     def forward(self, row: Tensor) -> Tensor:
         text = self.text_N[row]
         projection = self.projection if self.config.own_projection else self.shared["projection"]
-        projected = projection(self.vector_Mh[text].to(self.no_text_d.dtype))
-        return torch.where((text == 0).unsqueeze(-1), self.no_text_d, projected)
+        vector = self._tuned(text) if self.is_costly else self.vector_Mh[text].to(self.no_text_d.dtype)
+        return torch.where((text == 0).unsqueeze(-1), self.no_text_d, projection(vector))
+
+    def _tuned(self, text: Tensor) -> Tensor:
+        """Vectors ``[..., h]`` through the trained layers; without gradients in portions, to bound memory."""
+        text_R = text.flatten()
+        if not len(text_R):
+            return self.no_text_d.new_zeros(*text.shape, self.embedding_dim)
+        portion = len(text_R) if torch.is_grad_enabled() else max(1, _PORTION_TOKENS // self.longest)
+        vector_Rh = torch.cat([self._through_suffix(part) for part in text_R.split(portion)])
+        return vector_Rh.view(*text.shape, self.embedding_dim)
+
+    def _through_suffix(self, text_R: Tensor) -> Tensor:
+        # Padded to the longest text of the table, known on the host: the longest of these rows would take a sync.
+        place_L = torch.arange(self.longest, device=text_R.device)
+        mask_RL = place_L < self.length_M[text_R].unsqueeze(-1)
+        state_RL = (self.start_M[text_R].unsqueeze(-1) + place_L) * mask_RL
+        return self.shared["suffix"](self.state_Sh[state_RL].to(self.no_text_d.dtype), mask_RL)
+
+    def _bind_vectors(self, texts: list[str], embed: Callable[[Sequence[str]], Tensor]) -> None:
+        vector_Mh = torch.zeros(len(texts) + 1, self.embedding_dim, dtype=getattr(torch, self.config.dtype))
+        if texts:
+            vector_Mh[1:] = embed(texts).to(vector_Mh)
+        self.register_rows("vector_Mh", vector_Mh)
+
+    def _bind_states(self, texts: list[str], backbone: Tunable) -> None:
+        states = backbone.token_states(texts)
+        state_Sh, start_M, length_M = states.packed()
+        self.longest = max(1, int(states.lengths.max(initial=0)))
+        # 'No text' is one token of zeros, because attention over no token at all is not a number.
+        self.register_rows("state_Sh", torch.cat([state_Sh.new_zeros(1, states.width), state_Sh]))
+        self.register_rows("start_M", torch.cat([start_M.new_zeros(1), start_M + 1]))
+        self.register_rows("length_M", torch.cat([length_M.new_ones(1), length_M]))
 
     def _create(self, context: FitContext) -> None:
         experts, self.embedding_dim, self.out_dim = self.config.whitening, context.embedding_dim, context.d_model
+        if context.tunable is not None:
+            self.shared["suffix"] = context.shared.get("suffix", context.tunable.suffix_module)
+        self.is_costly = context.tunable is not None
 
         def create() -> nn.Module:
             if experts:

@@ -29,7 +29,8 @@ class RankingConfig:
         loss: the loss component (softmax, bpr, or a plugin's).
         loss_options: options of that loss.
         full_softmax_items: catalogues up to this size are compared whole; larger ones by sampled candidates.
-        candidates: number of sampled candidates per step for larger catalogues.
+        candidates: number of sampled candidates per step for larger catalogues. With trained backbone layers
+            (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
         popularity_bias: whether each item has a bias, started at its log share of training rows.
         popularity_half_life_days: if positive, training rows count half as much for each such span before the
             last training row when the bias is started.
@@ -67,11 +68,12 @@ class RankingTask(Task):
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         target_BT = windows.item_BT
         positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) * self.scale + self.bias_N[target_BT]
-        if catalogue.n_items <= self.config.full_softmax_items:
+        if catalogue.whole and catalogue.n_items <= self.config.full_softmax_items:
             candidates_BTC = functional.linear(h_BTd, self.scale * catalogue.all(), self.bias_N)
             return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=True)
-        item_C = torch.multinomial(self.sampling_N, self.config.candidates, replacement=True)
-        log_q_C = torch.log(self.sampling_N[item_C] * self.config.candidates)
+        count = n_candidates(self.config.candidates, target_BT, catalogue)
+        item_C = torch.multinomial(self.sampling_N, count, replacement=True)
+        log_q_C = torch.log(self.sampling_N[item_C] * count)
         candidates_BTC = functional.linear(
             h_BTd, self.scale * catalogue.take(item_C), self.bias_N[item_C] - log_q_C
         )
@@ -80,6 +82,11 @@ class RankingTask(Task):
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
         return h_Bd @ (self.scale * x_Nd).T + self.bias_N[items_N]
+
+
+def n_candidates(candidates: int, target_BT: Tensor, catalogue: Catalogue) -> int:
+    """Number of sampled candidates: where items are costly, no more than the batch has steps."""
+    return candidates if catalogue.whole else min(candidates, target_BT.numel())
 
 
 def build_loss(name: str, options: Mapping[str, Any], context: TaskContext) -> RankingLoss:

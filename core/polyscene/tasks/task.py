@@ -31,9 +31,15 @@ class TaskContext:
 
 
 class Catalogue(ABC):
-    """Adapted item vectors of one scenario in one step."""
+    """Adapted item vectors of one scenario in one step.
+
+    Attributes:
+        n_items: number of items N.
+        whole: whether a training step may ask for all of them; False where encoding an item runs a network.
+    """
 
     n_items: int
+    whole: bool = True
 
     @abstractmethod
     def all(self) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from polyscene.data.windows import Windows
 from polyscene.graph.scoring import triple_scoring
-from polyscene.tasks.ranking import build_loss
+from polyscene.tasks.ranking import build_loss, n_candidates
 from polyscene.tasks.task import Catalogue, Task, TaskContext
 
 
@@ -25,7 +25,7 @@ class TripleConfig:
         loss: the loss component that compares the true tail with candidates.
         loss_options: options of that loss.
         full_softmax_entities: entity sets up to this size are compared whole, larger ones by uniform candidates.
-        candidates: number of those candidates.
+        candidates: number of those candidates; see :class:`~polyscene.tasks.ranking.RankingConfig`.
     """
 
     scoring: str = "distmult"
@@ -61,19 +61,20 @@ class TripleTask(Task):
         return self.scoring.tail_query(head_B1d, self.relation(windows.columns["relation"].long()))
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        if catalogue.n_items <= self.config.full_softmax_entities:
+        if catalogue.whole and catalogue.n_items <= self.config.full_softmax_entities:
             positive_BT = self.scoring.paired(h_BTd, catalogue.take(windows.item_BT)) * self.scale
             return self.ranking_loss(
                 positive_BT, self._scores(h_BTd, catalogue.all()), windows, includes_positive=True
             )
-        item_C = torch.randint(catalogue.n_items, (self.config.candidates,), device=h_BTd.device)
+        count = n_candidates(self.config.candidates, windows.item_BT, catalogue)
+        item_C = torch.randint(catalogue.n_items, (count,), device=h_BTd.device)
         # Tails and candidates in one request: each request of a large catalogue has a gradient of its whole size.
         x_Rd = catalogue.take(torch.cat([windows.item_BT.flatten(), item_C]))
-        tail_BTd = x_Rd[: -len(item_C)].view_as(h_BTd)
+        tail_BTd = x_Rd[:-count].view_as(h_BTd)
         positive_BT = self.scoring.paired(h_BTd, tail_BTd) * self.scale
         # The candidates stand for the whole catalogue, as in a sampled softmax with uniform q.
-        correction = math.log(self.config.candidates / catalogue.n_items)
-        candidates_BTC = self._scores(h_BTd, x_Rd[-len(item_C) :]) - correction
+        correction = math.log(count / catalogue.n_items)
+        candidates_BTC = self._scores(h_BTd, x_Rd[-count:]) - correction
         candidates_BTC = candidates_BTC.masked_fill(item_C == windows.item_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 

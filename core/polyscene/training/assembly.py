@@ -162,6 +162,7 @@ def _contexts(
             tables=tables,
             owner=f"{name}/{table}",
             seed=session.config.seed,
+            tunable=session.backbone if session.config.backbone.tune == "suffix" else None,
             user_of_row=user_of_row if table == "events" else None,
         )
         for table in TABLES

@@ -101,7 +101,9 @@ class Fitting:
         """Train until the last step or until validation stops improving."""
         trainer, fabric = self.config.trainer, self.fabric
         balancer: Balancer = self.config.balancer.build(names=list(self.scenarios)).to(fabric.device)
-        plain_optimizer = build_optimizer(torch.nn.ModuleList([self.model, balancer]), trainer)
+        plain_optimizer = build_optimizer(
+            torch.nn.ModuleList([self.model, balancer]), trainer, self.config.backbone.suffix_lr
+        )
         state = State(**(load_training(self.folder, self.model, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)

@@ -7,15 +7,28 @@ import math
 import torch
 from torch import nn
 
+from polyscene.backbone.suffix import Suffix
 from polyscene.config.schema import TrainerConfig
 
 
-def build_optimizer(model: nn.Module, trainer: TrainerConfig) -> torch.optim.AdamW:
-    """AdamW over trainable parameters; vectors (biases, norms, scales) are not decayed."""
+def build_optimizer(model: nn.Module, trainer: TrainerConfig, suffix_lr: float = 1.0) -> torch.optim.AdamW:
+    """AdamW over trainable parameters; vectors (biases, norms, scales) are not decayed.
+
+    Args:
+        model: its parameters.
+        trainer: learning rate and weight decay.
+        suffix_lr: learning rate of backbone layers in multiples of the others'.
+    """
+    backbone = {id(p) for module in model.modules() if isinstance(module, Suffix) for p in module.parameters()}
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": trainer.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [p for p in trainable if (id(p) in backbone) is pretrained and (p.ndim > 1) is decayed],
+            "weight_decay": trainer.weight_decay if decayed else 0.0,
+            "lr_scale": suffix_lr if pretrained else 1.0,
+        }
+        for pretrained in (False, True)
+        for decayed in (True, False)
     ]
     return torch.optim.AdamW([group for group in groups if group["params"]], lr=trainer.lr, fused=True)
 
@@ -30,5 +43,6 @@ def learning_rate(step: int, trainer: TrainerConfig) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of all parameters, scaled for those of the backbone."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("lr_scale", 1.0)

@@ -118,8 +118,12 @@ class _Run:
         ]
         if not texts:
             return
-        self.session.backbone.embed(texts)
-        forwards = self.session.backbone.forwards
+        backbone = self.session.backbone
+        if self.config.backbone.tune == "suffix":
+            backbone.token_states(texts)
+        if self.config.backbone.tune == "frozen" or set(self.config.controls) - {SINGLE}:
+            backbone.embed(texts)
+        forwards = backbone.forwards
         self._say(
             f"texts: {len(texts):,} in use, {forwards:,} went through the backbone, the others were in the store"
         )

@@ -86,4 +86,4 @@ def prepare_torch(config: TrainConfig) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     # That mode also fills new memory with NaN to expose reads of it, which costs up to a tenth of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  (a property of the module)
