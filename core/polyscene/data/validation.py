@@ -78,7 +78,7 @@ def _check_shape(name: str, frame: Any, columns: tuple[str, ...], problems: Prob
 def _entities(table: str, key: str, frame: pd.DataFrame, problems: Problems) -> pd.DataFrame:
     """The table with its key as text, checked to be complete and unique."""
     try:
-        codes, ids = encode(series(frame, key))
+        codes, ids = _encoded(series(frame, key))
     except TypeError as error:
         _wrong_id_type(table, key, series(frame, key), error, problems)
         return frame.assign(**{key: frame[key].astype("str")})
@@ -97,7 +97,7 @@ def _entities(table: str, key: str, frame: pd.DataFrame, problems: Problems) -> 
 
 def _users_of(interactions: pd.DataFrame) -> pd.DataFrame:
     try:
-        codes, ids = encode(series(interactions, "user_id"))
+        codes, ids = _encoded(series(interactions, "user_id"))
     except TypeError:
         return pd.DataFrame({"user_id": pd.Series(dtype="str")})  # reported with the interactions
     occurring = ids[counts(codes, len(ids)) > 0]
@@ -142,7 +142,7 @@ def _reference(
 ) -> pd.Categorical | None:
     """The column as a categorical over ``known`` ids; ids that point nowhere are problems."""
     try:
-        codes, ids = encode(column)
+        codes, ids = _encoded(column)
     except TypeError as error:
         _wrong_id_type(table, key, column, error, problems)
         return None
@@ -161,6 +161,13 @@ def _reference(
         )
         return None
     return categorical(aligned, known)
+
+
+def _encoded(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Codes and ids of a column; an empty text, which is how CSV files leave an id out, is a missing one."""
+    codes, ids = encode(column)
+    empty = ids.get_indexer_for([""])[0]
+    return (codes if empty < 0 else np.where(codes == empty, codes.dtype.type(-1), codes)), ids
 
 
 def _report_missing(table: str, key: str, codes: np.ndarray, problems: Problems) -> None:
