@@ -81,6 +81,12 @@ def routed(parameter_K: Tensor, routing: Routing) -> Tensor:
     """The rows' own slices ``[N, ...]`` of a stacked parameter ``[K, ...]`` (small parameters: vectors)."""
     if routing.weights_NK is not None:
         return torch.tensordot(routing.weights_NK, parameter_K, dims=1)
+    if routing.segments is not None:
+        # Views instead of copies; their gradient is a plain sum, where that of an index is a sort.
+        slices = [
+            parameter_K[k].expand(stop - start, *parameter_K.shape[1:]) for k, start, stop in routing.segments
+        ]
+        return slices[0] if len(slices) == 1 else torch.cat(slices)
     assert routing.index_N is not None
     return parameter_K[routing.index_N]
 

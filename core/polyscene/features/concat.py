@@ -24,4 +24,7 @@ class ConcatFusion(Fusion):
         self.bias_d = nn.Parameter(torch.zeros(d_model))
 
     def forward(self, fields: Mapping[str, Tensor]) -> Tensor:
-        return self.bias_d + torch.stack([reduce(fields[name]) for name, reduce in self.reduce.items()]).sum(0)
+        total = self.bias_d
+        for name, reduce in self.reduce.items():
+            total = total + reduce(fields[name])
+        return total
