@@ -41,12 +41,13 @@ class SelfAdversarialLoss(RankingLoss):
         margin = self.config.margin
         if includes_positive:
             candidates_BTC = candidates_BTC.scatter(-1, windows.item_BT.unsqueeze(-1), -math.inf)
-        counts_BTC = torch.isfinite(candidates_BTC)
-        scores_BTC = torch.where(counts_BTC, candidates_BTC, 0.0)
-        logit_BTC = (self.config.temperature * scores_BTC.detach()).masked_fill(~counts_BTC, -math.inf)
+        # A candidate that does not count is -inf, which softmax and softplus turn into 0.
+        logit_BTC = self.config.temperature * candidates_BTC.detach()
+        if not self.config.temperature:
+            logit_BTC = torch.where(candidates_BTC == -math.inf, -math.inf, 0.0)
         # Where a row has no negative at all the softmax is undefined, and there is nothing to push down.
-        weight_BTC = torch.where(counts_BTC, logit_BTC.softmax(dim=-1), 0.0)
-        negative_BT = (weight_BTC * functional.softplus(scores_BTC - margin)).sum(dim=-1)
+        weight_BTC = logit_BTC.softmax(dim=-1).nan_to_num_(0.0)
+        negative_BT = (weight_BTC * functional.softplus(candidates_BTC - margin)).sum(dim=-1)
         return functional.softplus(margin - positive_BT) + negative_BT
 
 
