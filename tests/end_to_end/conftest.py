@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,16 +31,11 @@ def good_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder beside site-packages with the plugin and a broken one."""
     folder = tmp_path_factory.mktemp("site")
     podcast.install(folder)
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
-    yield folder
-    sys.path.remove(str(folder))
-    for module in [name for name in sys.modules if name.startswith("polyscene_podcast")]:
-        del sys.modules[module]
+    return folder
 
 
 @pytest.fixture
@@ -61,8 +55,9 @@ def work(tmp_path: Path) -> Path:
 @pytest.fixture
 def polyscene(
     site: Path, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Said]:
+) -> Iterator[Callable[..., Said]]:
     """``polyscene(*arguments)`` runs a command in this process, with the stranger's two plugins only."""
+    monkeypatch.syspath_prepend(str(site))
     monkeypatch.chdir(work)
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -76,4 +71,7 @@ def polyscene(
         shown = capsys.readouterr()
         return Said(code, shown.out, shown.err)
 
-    return run
+    yield run
+    # Other tests bring plugins of the same name.
+    for module in [name for name in sys.modules if name.startswith("polyscene_podcast")]:
+        del sys.modules[module]

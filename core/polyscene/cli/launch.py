@@ -88,6 +88,7 @@ def run_job(config: DictConfig) -> None:
     started = time.time()
     try:
         mapping["run"]["dir"] = str(folder)
+        _check_devices(mapping["trainer"]["devices"])
         _train(mapping)
         outcome.status = "finished"
     except Exception as error:
@@ -97,14 +98,27 @@ def run_job(config: DictConfig) -> None:
     write_outcome(folder, outcome)
 
 
+def _check_devices(devices: int) -> None:
+    """Further processes are started by repeating the command, which in a multirun would be all jobs."""
+    if devices > 1 and "LOCAL_RANK" not in os.environ:
+        raise ConfigError(
+            f"a multirun cannot start the processes of {devices} devices by itself",
+            where="trainer.devices",
+            fix=f"start it with torchrun --nproc-per-node={devices} -m polyscene.cli.app train -m ...",
+        )
+
+
 def _train(mapping: dict[str, Any]) -> None:
     from polyscene.training.run import train
 
-    train(resolve_train(mapping, _host()), _host())
+    # Fabric starts the processes of further devices by repeating the command, so it must find what was typed.
+    with _arguments(_typed or sys.argv):
+        train(resolve_train(mapping, _host()), _host())
 
 
 _hosts: list[Host] = []
 _errors: list[Exception] = []
+_typed: list[str] = []
 
 
 @functools.cache
@@ -148,13 +162,23 @@ def _hydra(arguments: list[str]) -> None:
 @contextmanager
 def _as_program(arguments: list[str]) -> Iterator[None]:
     """Hydra reads ``sys.argv``, and passes exceptions on to us only where this variable is set."""
-    argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = ["polyscene train", *arguments], "1"
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    _typed[:] = sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        yield
+        with _arguments(["polyscene train", *arguments]):
+            yield
     finally:
-        sys.argv = argv
         if full is None:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = full
+
+
+@contextmanager
+def _arguments(arguments: list[str]) -> Iterator[None]:
+    argv, sys.argv = sys.argv, list(arguments)
+    try:
+        yield
+    finally:
+        sys.argv = argv
