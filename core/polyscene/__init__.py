@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from polyscene.tasks.link import LinkTask as LinkTask
     from polyscene.tasks.losses import RankingLoss as RankingLoss
     from polyscene.tasks.losses import SoftmaxLoss as SoftmaxLoss
+    from polyscene.tasks.popularity import PopularityBias as PopularityBias
     from polyscene.tasks.ranking import RankingConfig as RankingConfig
     from polyscene.tasks.ranking import RankingTask as RankingTask
     from polyscene.tasks.rating import RatingConfig as RatingConfig
@@ -84,6 +85,7 @@ _HOME = {
     "registry.components": ("Component",),
     "tasks.link": ("LinkConfig", "LinkTask"),
     "tasks.losses": ("RankingLoss", "SoftmaxLoss"),
+    "tasks.popularity": ("PopularityBias",),
     "tasks.ranking": ("RankingConfig", "RankingTask"),
     "tasks.rating": ("RatingConfig", "RatingTask"),
     "tasks.task": ("Catalogue", "Task", "TaskContext"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
 from polyscene.features.entity import EntityEncoder
@@ -76,7 +78,7 @@ class PolysceneModel(nn.Module):
         raw = self._histories(
             {name: windows for name, windows in batch.items() if self.main_task(name).from_history}, catalogues
         )
-        raw = {name: h_BTd[:, : batch[name].item_BT.shape[1]] for name, h_BTd in raw.items()}
+        raw = {name: _before_each_step(h_BTd, batch[name]) for name, h_BTd in raw.items()}
         for name, windows in batch.items():
             if name not in raw:
                 raw[name] = self.main_task(name).query(windows, catalogues[name])
@@ -102,6 +104,11 @@ class PolysceneModel(nn.Module):
         else:
             h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
         return self._adapted({name: h_Bd})[name]
+
+    def observe(self, name: str, events: Events, phases: Iterable[Phase]) -> None:
+        """Let a scenario's tasks count what is known by now; nothing is learned."""
+        for task in self.tasks_of(name).values():
+            task.observe(events, phases)
 
     def catalogue(self, name: str) -> Catalogue:
         """Item vectors of a scenario, computed when they are first asked for."""
@@ -148,6 +155,14 @@ class PolysceneModel(nn.Module):
         adapted_Nd = self.user_bank(torch.cat(list(flat.values())), routing)
         pieces = adapted_Nd.split([len(h_Nd) for h_Nd in flat.values()])
         return {name: piece.view_as(state) for (name, state), piece in zip(states.items(), pieces, strict=True)}
+
+
+def _before_each_step(h_BTd: Tensor, windows: Windows) -> Tensor:
+    """Of states ``[B, T' + 1, d]`` those ``[B, T, d]`` before each step, or before all that happened with it."""
+    if not windows.together:
+        return h_BTd[:, : windows.item_BT.shape[1]]
+    first_BT = windows.first_together_BT()
+    return h_BTd.gather(1, first_BT.unsqueeze(-1).expand(-1, -1, h_BTd.shape[-1]))
 
 
 class _ModelCatalogue(Catalogue):

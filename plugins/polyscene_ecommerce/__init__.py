@@ -69,6 +69,7 @@ SCENARIO = Scenario(
     event_columns=(Number("price"), Number("basket_size"), Number("gap_days"), Number("repeat")),
     tasks=(TaskSpec("purchase"),),
     views=(View("new", mask_history=True), View("all", mask_history=False)),
+    together=True,
     config=EcommerceConfig,
 )
 

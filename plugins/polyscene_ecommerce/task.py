@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from polyscene import (
     DataError,
     Events,
     Phase,
+    PopularityBias,
     RankingConfig,
     RankingTask,
     TaskContext,
@@ -21,7 +24,6 @@ from polyscene import (
 )
 
 NEW_VIEW = "new"
-_SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass
@@ -34,18 +36,19 @@ class PurchaseConfig(RankingConfig):
     """
 
     loss: str = "class_weighted"
+    popularity_half_life_days: float = 80.0
     column: str = "repeat"
     kind_weight: float = 0.1
 
 
 class PurchaseTask(RankingTask):
-    """Ranking with a query and an item bias for each kind of purchase.
+    """Ranking with a query and a popularity bias for each kind of purchase.
 
     A state h becomes the query ``q_k = h * (1 + a_k) + c_k`` of kind k (0 = new, 1 = repeat), and an item's bias
-    is ``b_i`` plus or minus ``e_i``, started at the item's share of new and of repeated train purchases. The
-    view ``new`` asks with ``q_0``. Any other view asks for both: with ``p`` the predicted chance of a repeat the
-    score is ``(1 - p) s_0 + p s_1``, which orders items as the logarithmic opinion pool of both rankings does
-    [Genest and Zidek, 1986], because the kinds' normalizers do not depend on the item.
+    is its popularity among new or among repeated purchases. The view ``new`` asks with ``q_0``. Any other view
+    asks for both: with ``p`` the predicted chance of a repeat the score is ``(1 - p) s_0 + p s_1``, which orders
+    items as the logarithmic opinion pool of both rankings does [Genest and Zidek, 1986], because the kinds'
+    normalizers do not depend on the item.
 
     Args:
         config: see :class:`PurchaseConfig`.
@@ -62,45 +65,53 @@ class PurchaseTask(RankingTask):
                 where=context.where,
                 fix="declare it in event_columns and fill it in the interactions, or choose the task 'ranking'",
             )
-        super().__init__(config, context)
+        super().__init__(replace(config, popularity_bias=False), context)
         self.column, self.kind_weight = config.column, config.kind_weight
         self.query_scale_Kd = nn.Parameter(torch.zeros(2, context.d_model))
         self.query_shift_Kd = nn.Parameter(torch.zeros(2, context.d_model))
-        self.kind_bias_N = nn.Parameter(torch.zeros_like(self.bias_N), requires_grad=config.popularity_bias)
-        if config.popularity_bias:
-            new_N, repeat_N = _log_share_by_kind(context.events, config.column, config.popularity_half_life_days)
-            with torch.no_grad():
-                mean_N = (new_N + repeat_N) / 2
-                self.bias_N.copy_(mean_N - mean_N.mean())
-                self.kind_bias_N.copy_((repeat_N - new_N) / 2)
+        self.popularity_of_kind = nn.ModuleList(
+            PopularityBias(
+                context.events,
+                half_life_days=config.popularity_half_life_days,
+                keep=partial(_is_kind, config.column, kind),
+                enabled=config.popularity_bias,
+            )
+            for kind in (0, 1)
+        )
         self.kind = nn.Linear(context.d_model, 1)
+
+    def observe(self, events: Events, phases: Iterable[Phase]) -> None:
+        known = list(phases)
+        super().observe(events, known)
+        for bias in self._biases():
+            bias.observe(events, known)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         repeat_BT = (windows.columns[self.column] > 0).long()
-        loss_BT = super().loss(self._queries(h_BTd, repeat_BT), windows, self._with_kind_bias(catalogue))
+        queries_BTe = self._queries(h_BTd, nn.functional.one_hot(repeat_BT, 2).to(h_BTd.dtype))
+        loss_BT = super().loss(queries_BTe, windows, _KindCatalogue(catalogue, self))
         kind_BT = functional.binary_cross_entropy_with_logits(
             self.kind(h_BTd).squeeze(-1), repeat_BT.to(h_BTd.dtype), reduction="none"
         )
         return loss_BT + self.kind_weight * kind_BT
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        kind_B = torch.zeros(len(h_Bd), dtype=torch.long, device=h_Bd.device)
-        query_Be = self._queries(h_Bd, kind_B)
-        if view != NEW_VIEW:
-            query_Be = torch.lerp(query_Be, self._queries(h_Bd, kind_B + 1), torch.sigmoid(self.kind(h_Bd)))
-        return super().scores(query_Be, self._extended(x_Nd, self.kind_bias_N[items_N]), items_N, view)
+        repeat_B1 = torch.sigmoid(self.kind(h_Bd)) if view != NEW_VIEW else torch.zeros_like(h_Bd[:, :1])
+        queries_Be = self._queries(h_Bd, torch.cat([1 - repeat_B1, repeat_B1], dim=-1))
+        return super().scores(queries_Be, self._extended(x_Nd, items_N), items_N, view)
 
-    def _queries(self, h: Tensor, kind: Tensor) -> Tensor:
-        """Queries ``[..., d + 1]``; the last entry is -1 or +1 and meets the item's kind bias."""
-        query = h + h * self.query_scale_Kd[kind] + self.query_shift_Kd[kind]
-        return torch.cat([query, (2 * kind - 1).unsqueeze(-1).to(query)], dim=-1)
+    def _queries(self, h: Tensor, share_K: Tensor) -> Tensor:
+        """Queries ``[..., d + 2]`` of a mixture ``[..., 2]`` of kinds; the mixture meets the items' biases."""
+        query = h + h * (share_K @ self.query_scale_Kd) + share_K @ self.query_shift_Kd
+        # Divided by the scale, so that the product with an item's bias is the bias itself.
+        return torch.cat([query, share_K / self.scale], dim=-1)
 
-    def _with_kind_bias(self, catalogue: Catalogue) -> Catalogue:
-        return _KindCatalogue(catalogue, self)
+    def _extended(self, x: Tensor, items: Tensor) -> Tensor:
+        """Item vectors ``[..., d + 2]`` with the biases of both kinds as further entries."""
+        return torch.cat([x, *(bias(items).unsqueeze(-1).to(x) for bias in self._biases())], dim=-1)
 
-    def _extended(self, x: Tensor, kind_bias: Tensor) -> Tensor:
-        # Divided by the scale, so that the product with the query's sign is the bias itself.
-        return torch.cat([x, (kind_bias / self.scale).unsqueeze(-1).to(x)], dim=-1)
+    def _biases(self) -> list[PopularityBias]:
+        return [bias for bias in self.popularity_of_kind if isinstance(bias, PopularityBias)]
 
 
 class _KindCatalogue(Catalogue):
@@ -111,26 +122,16 @@ class _KindCatalogue(Catalogue):
         self.n_items, self.whole = catalogue.n_items, catalogue.whole
 
     def all(self) -> Tensor:
-        return self.task._extended(self.catalogue.all(), self.task.kind_bias_N)
+        return self.task._extended(
+            self.catalogue.all(), torch.arange(self.n_items, device=self.task.kind.weight.device)
+        )
 
     def take(self, items: Tensor) -> Tensor:
-        return self.task._extended(self.catalogue.take(items), self.task.kind_bias_N[items])
+        return self.task._extended(self.catalogue.take(items), items)
 
 
-def _log_share_by_kind(events: Events, column: str, half_life_days: float) -> Tensor:
-    """Log of the smoothed share ``[2, N]`` of each item among new and among repeated train purchases.
-
-    With a half-life, a purchase counts half as much for each such span before the last one.
-    """
-    _, row = events.rows([Phase.TRAIN])
-    rows = torch.from_numpy(row).to(events.item_R.device)
-    time_R = events.time_R[rows].double()
-    age_R = (time_R.max() - time_R) / _SECONDS_PER_DAY if half_life_days > 0 else torch.zeros_like(time_R)
-    weight_R = 0.5 ** (age_R / (half_life_days or 1.0))
-    kind_R = (events.columns[column][rows] > 0).long()
-    cell_R = kind_R * events.n_items + events.item_R[rows].long()
-    count_KN = torch.bincount(cell_R, weight_R, minlength=2 * events.n_items).view(2, events.n_items) + 1
-    return (count_KN / count_KN.sum(dim=1, keepdim=True)).log().float()
+def _is_kind(column: str, kind: int, events: Events, row_R: Tensor) -> Tensor:
+    return (events.columns[column][row_R] > 0) == bool(kind)
 
 
 COMPONENTS = [Component("task", "purchase", PurchaseTask, PurchaseConfig)]

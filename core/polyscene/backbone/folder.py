@@ -29,7 +29,7 @@ def model_folder(config: BackboneConfig, access: DataAccess) -> Path:
     elif Path(config.model).expanduser().is_dir():
         folder = Path(config.model).expanduser()
     else:
-        from polyscene.backbone.hub import hub_folder  # noqa: PLC0415 - slow to import, rarely needed
+        from polyscene.backbone.hub import hub_folder
 
         folder = hub_folder(config.model)
     _check(folder)

@@ -59,6 +59,7 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
         cold_N=torch.from_numpy(split.cold_N),
         cold_U=torch.from_numpy(split.cold_U),
         ordered=split.ordered and tables.time_R is not None,
+        together=scenario.together,
         columns={name: torch.from_numpy(column) for name, column in columns.items()},
     )
 

@@ -29,6 +29,7 @@ class Events:
         cold_N: bool, the items that no row before ``Phase.COLD`` holds because the split took them out.
         cold_U: bool, the users that the split kept out of training.
         ordered: whether the order of a user's rows within a phase means anything.
+        together: whether rows of a user with the same time happened at once, as in a basket.
         columns: further columns per row (declared as event columns by the scenario).
     """
 
@@ -40,6 +41,7 @@ class Events:
     cold_N: Tensor
     cold_U: Tensor
     ordered: bool = True
+    together: bool = False
     columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -76,4 +78,4 @@ class Events:
             for name in ("item_R", "value_R", "time_R", "start_UP", "cold_N", "cold_U")
         }
         columns = {name: column.to(device) for name, column in self.columns.items()}
-        return Events(**move, n_items=self.n_items, ordered=self.ordered, columns=columns)
+        return Events(**move, n_items=self.n_items, ordered=self.ordered, together=self.together, columns=columns)

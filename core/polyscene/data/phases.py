@@ -18,3 +18,7 @@ class Phase(IntEnum):
     VALIDATION = 2
     TEST = 3
     COLD = 4
+
+
+BEFORE_TEST = (Phase.TRAIN, Phase.KNOWN, Phase.VALIDATION)
+"""What is known when the test is asked: the past of users, and the rows that counting methods count."""

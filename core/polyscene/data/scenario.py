@@ -71,6 +71,8 @@ class Scenario:
         event_columns: columns of interactions that describe a step of the history (price, rating, time).
         tasks: what is learned; the first task ranks and is reported.
         views: the rankings that are evaluated.
+        together: whether rows of a user with the same time happened at once, as items of a basket: none of them
+            is seen when another is predicted (their order in the file would give them away).
         user_space, item_space: scenarios that name the same space share those ids and their vectors.
         config: dataclass of the scenario's options.
         title: one line for people.
@@ -83,6 +85,7 @@ class Scenario:
     event_columns: tuple[Column, ...] = ()
     tasks: tuple[TaskSpec, ...] = (TaskSpec("ranking"),)
     views: tuple[View, ...] = (View(),)
+    together: bool = False
     user_space: str = ""
     item_space: str = ""
     config: type = ScenarioConfig

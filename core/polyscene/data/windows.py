@@ -24,6 +24,7 @@ class Windows:
         time_BT: int64 unix seconds.
         columns: further event columns ``[B, T]``.
         ordered: whether positions mean anything.
+        together: whether steps with the same time happened at once.
     """
 
     user_B: Tensor
@@ -34,11 +35,19 @@ class Windows:
     time_BT: Tensor
     columns: Mapping[str, Tensor]
     ordered: bool
+    together: bool = False
 
     @property
     def length_B(self) -> Tensor:
         """Number ``[B]`` of valid positions of each window."""
         return self.valid_BT.sum(dim=1)
+
+    def first_together_BT(self) -> Tensor:
+        """For each step, the first step of the window that happened at the same time (itself, where none did)."""
+        position_T = torch.arange(self.time_BT.shape[1], device=self.time_BT.device)
+        begins_BT = torch.ones_like(self.valid_BT)
+        begins_BT[:, 1:] = self.time_BT[:, 1:] != self.time_BT[:, :-1]
+        return torch.where(begins_BT, position_T, 0).cummax(dim=1).values
 
 
 def take_windows(events: Events, user_B: Tensor, start_B: Tensor, stop_B: Tensor, length: int) -> Windows:
@@ -61,4 +70,5 @@ def windows_of_rows(events: Events, user_B: Tensor, row_BT: Tensor, valid_BT: Te
         time_BT=events.time_R[row_BT],
         columns={name: column[row_BT] for name, column in events.columns.items()},
         ordered=events.ordered,
+        together=events.together,
     )

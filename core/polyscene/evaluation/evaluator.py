@@ -44,6 +44,7 @@ class Subject:
         events: its rows.
         from_history: whether requests are users with a past; otherwise facts with a relation.
         protocol: split and ranking rule in words.
+        own_item_U: where items are people, the item that each user is.
     """
 
     name: str
@@ -51,11 +52,17 @@ class Subject:
     events: Events
     from_history: bool
     protocol: str
+    own_item_U: Tensor | None = None
 
     def requests(self, population: Population, view: View, limit: int = 0) -> Iterator[Requests]:
         if self.from_history:
             return user_requests(
-                self.events, population, mask_history=view.mask_history, batch=_BATCH, limit=limit
+                self.events,
+                population,
+                mask_history=view.mask_history,
+                batch=_BATCH,
+                limit=limit,
+                own_item_U=self.own_item_U,
             )
         return triple_requests(self.events, population, batch=_BATCH, limit=limit)
 

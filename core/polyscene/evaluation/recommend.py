@@ -72,6 +72,7 @@ def recommend_from(run: RestoredRun, name: str, user: str, k: int) -> Recommenda
     start_B, stop_B = events.start_UP[user_B, Phase.TRAIN], events.start_UP[user_B, -1]
     first_B = torch.maximum(start_B, stop_B - loaded.config.max_history)
     windows = take_windows(events, user_B, first_B, stop_B, loaded.config.max_history)
+    model.observe(name, events, Phase)
     catalogue = model.catalogue(name)
     items_N = torch.arange(events.n_items, device=model.device)
     view = loaded.scenario.views[0]

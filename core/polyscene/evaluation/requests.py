@@ -66,7 +66,13 @@ class Requests:
 
 
 def user_requests(
-    events: Events, population: Population, *, mask_history: bool, batch: int, limit: int = 0
+    events: Events,
+    population: Population,
+    *,
+    mask_history: bool,
+    batch: int,
+    limit: int = 0,
+    own_item_U: Tensor | None = None,
 ) -> Iterator[Requests]:
     """One request per user who has targets; the past is everything before the targets' phase.
 
@@ -76,6 +82,7 @@ def user_requests(
         mask_history: whether the past is left out of the ranking.
         batch: requests at a time.
         limit: at most so many users, evenly spaced over all; 0 takes all.
+        own_item_U: where items are people, the item that each user is: nobody is recommended to themselves.
     """
     # Cold rows are asked for at the same moment as test rows: before either is known.
     past_stop = min(int(population.phase), int(Phase.TEST))
@@ -90,6 +97,8 @@ def user_requests(
             events.item_R, start_UP[user_B, population.phase], start_UP[user_B, population.phase + 1]
         )
         masked = Pairs.of_windows(events.item_R, start_B, stop_B) if mask_history else None
+        if own_item_U is not None:
+            masked = _with_own(masked, own_item_U[user_B])
         yield Requests(user_B, start_B, stop_B, targets, masked)
 
 
@@ -109,6 +118,13 @@ def triple_requests(events: Events, population: Population, *, batch: int, limit
         others = known.item_M != tail_B[known.row_M]
         asked = Pairs(torch.arange(len(tail_B), device=tail_B.device), tail_B)
         yield Requests(user_B, row_B, row_B + 1, asked, Pairs(known.row_M[others], known.item_M[others]))
+
+
+def _with_own(masked: Pairs | None, own_item_B: Tensor) -> Pairs:
+    own = Pairs(torch.arange(len(own_item_B), device=own_item_B.device), own_item_B)
+    if masked is None:
+        return own
+    return Pairs(torch.cat([masked.row_M, own.row_M]), torch.cat([masked.item_M, own.item_M]))
 
 
 def _batches(index: Tensor, limit: int, batch: int) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from polyscene.config.schema import EvaluateConfig
+from polyscene.data.phases import BEFORE_TEST
 from polyscene.errors import ConfigError, did_you_mean
 from polyscene.evaluation.evaluator import evaluate_method, model_scorer
 from polyscene.evaluation.ratings import evaluate_ratings
@@ -56,6 +57,7 @@ def evaluate_models(run: RestoredRun, wanted: list[str], population: str = "") -
             loaded = run.loaded.scenarios[name]
             subject = run.session.subject(name, loaded)
             method = JOINT if label == JOINT else label.partition("-")[0]
+            model.observe(name, subject.events, BEFORE_TEST)
             scorer = model_scorer(model, subject, loaded.config.max_history)
             seed = run.config.seed
             rows += evaluate_method(subject, method, lambda _, scorer=scorer: scorer, seed, only=population)

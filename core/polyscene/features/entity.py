@@ -16,6 +16,8 @@ from polyscene.features.fusion import Fusion
 from polyscene.features.options import component_config
 from polyscene.registry.components import Component, Registry
 
+_FIRST_IDENTITY_WEIGHT = 0.3
+
 
 class EntityEncoder(nn.Module):
     """Columns -> fields -> normalize each -> fuse: ``x [..., d_model]`` of table rows.
@@ -146,6 +148,10 @@ class EntityEncoder(nn.Module):
         self.d_model = context.d_model
         dims = {field: encoder.out_dim for field, encoder in self._fields()}
         self.norms = nn.ModuleDict({field: nn.LayerNorm(dim) for field, dim in dims.items()})
+        # Vectors of ids are noise at first; among other fields they start low, so that content leads.
+        identities = [field for field, encoder in self._fields() if encoder.is_identity]
+        for field in identities if len(identities) < len(dims) else ():
+            nn.init.constant_(self.norms[field].weight, _FIRST_IDENTITY_WEIGHT)
         self.gates = nn.ParameterDict({field: nn.Parameter(torch.zeros(())) for field in sorted(self.gated)})
         if dims:
             self.fusion: Fusion = self._fusion.build(self._fusion_config, dims=dims, d_model=context.d_model)

@@ -25,7 +25,7 @@ class IdEncoderConfig:
         init_std: standard deviation of the vectors at the start.
     """
 
-    init_std: float = 0.02
+    init_std: float = 0.05
 
     def __post_init__(self) -> None:
         if self.init_std <= 0:
@@ -124,7 +124,7 @@ class IdSpace(nn.Module):
         return nn.functional.embedding(position * self.trained_M[position], self.vector_Md)
 
 
-def id_space(context: FitContext, name: str, init_std: float = 0.02) -> IdSpace:
+def id_space(context: FitContext, name: str, init_std: float = 0.05) -> IdSpace:
     """The vectors of the id space ``name``, made on first use and shared by everyone who asks for it.
 
     An encoder keeps the space in ``self.shared``, adds its ids with :meth:`IdSpace.extend` and says with

@@ -64,7 +64,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
 
 
 def _validate(metrics: Any, path: Path) -> None:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  (its formats take long to import)
+    from jsonschema import Draft202012Validator
 
     problems = Problems(str(path))
     errors = sorted(Draft202012Validator(metrics_schema()).iter_errors(metrics), key=lambda error: error.json_path)

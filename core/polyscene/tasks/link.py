@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
-from polyscene.tasks.ranking import build_loss, item_share
+from polyscene.tasks.popularity import PopularityBias
+from polyscene.tasks.ranking import build_loss
 from polyscene.tasks.task import Catalogue, Task, TaskContext
 
 
@@ -25,7 +28,7 @@ class LinkConfig:
         loss: the ranking loss of ``infonce`` (softmax, or a plugin's).
         loss_options: options of that loss.
         negatives: number of in-batch negatives drawn per step.
-        activity_bias: whether each node has a bias, started at its log share of training links.
+        activity_bias: whether each node has a bias, its log share of known links times a learned weight.
     """
 
     objective: Literal["infonce", "bce"] = "infonce"
@@ -48,21 +51,22 @@ class LinkTask(Task):
         super().__init__(config, context)
         self.scale = 1 / math.sqrt(context.d_model)
         self.ranking_loss = build_loss(config.loss, config.loss_options, context)
-        share_N = item_share(context.events)
-        start_N = share_N.log() - share_N.log().mean() if config.activity_bias else torch.zeros_like(share_N)
-        self.bias_N = nn.Parameter(start_N, requires_grad=config.activity_bias)
-        self.register_buffer("share_N", share_N, persistent=False)
+        self.activity = PopularityBias(context.events, enabled=config.activity_bias)
+        self.register_buffer("share_N", self.activity.share_N.clone(), persistent=False)
         self.share_N: Tensor
+
+    def observe(self, events: Events, phases: Iterable[Phase]) -> None:
+        self.activity.observe(events, phases)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         target_BT = windows.item_BT
         x_BTd = catalogue.take(target_BT)
-        positive_BT = (h_BTd * x_BTd).sum(dim=-1) * self.scale + self.bias_N[target_BT]
+        positive_BT = (h_BTd * x_BTd).sum(dim=-1) * self.scale + self.activity(target_BT)
         # Padded steps must not serve as negatives, so draw from valid ones (weight 0 elsewhere).
         drawn_C = torch.multinomial(windows.valid_BT.flatten().float(), self.config.negatives, replacement=True)
         item_C = target_BT.flatten()[drawn_C]
         x_Cd = x_BTd.flatten(0, 1)[drawn_C]
-        negatives_BTC = functional.linear(h_BTd, self.scale * x_Cd, self.bias_N[item_C])
+        negatives_BTC = functional.linear(h_BTd, self.scale * x_Cd, self.activity(item_C))
         # A neighbor anywhere in the row's window is a true link and no negative for the row.
         linked_BC = ((item_C == target_BT.unsqueeze(-1)) & windows.valid_BT.unsqueeze(-1)).any(dim=1)
         if self.config.objective == "bce":
@@ -74,4 +78,4 @@ class LinkTask(Task):
         return self.ranking_loss(positive_BT, corrected_BTC, windows, includes_positive=False)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        return h_Bd @ (self.scale * x_Nd).T + self.bias_N[items_N]
+        return h_Bd @ (self.scale * x_Nd).T + self.activity(items_N)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,11 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.tasks.losses import RankingLoss
+from polyscene.tasks.popularity import PopularityBias
 from polyscene.tasks.task import Catalogue, Task, TaskContext
 
-_SECONDS_PER_DAY = 86_400.0
+# The inner product's first factor c: a quarter of a logit's usual spread.
+_FIRST_SCALE = 0.25
 
 
 @dataclass
@@ -31,9 +33,8 @@ class RankingConfig:
         full_softmax_items: catalogues up to this size are compared whole; larger ones by sampled candidates.
         candidates: number of sampled candidates per step for larger catalogues. With trained backbone layers
             (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
-        popularity_bias: whether each item has a bias, started at its log share of training rows.
-        popularity_half_life_days: if positive, training rows count half as much for each such span before the
-            last training row when the bias is started.
+        popularity_bias: whether each item has a bias, its log share of known rows times a learned weight.
+        popularity_half_life_days: if positive, rows count half as much for each such span before the last one.
     """
 
     loss: str = "softmax"
@@ -45,7 +46,9 @@ class RankingConfig:
 
 
 class RankingTask(Task):
-    """Scores ``s(u, i) = <h_u, x_i> / sqrt(d) + b_i`` and a ranking loss on the next item.
+    """Scores ``s(u, i) = c <h_u, x_i> / sqrt(d) + b_i`` and a ranking loss on the next item.
+
+    The learned c starts small, so that the scores begin at the popularity b_i and not at noise.
 
     Args:
         config: see :class:`RankingConfig`.
@@ -56,32 +59,42 @@ class RankingTask(Task):
 
     def __init__(self, config: RankingConfig, context: TaskContext) -> None:
         super().__init__(config, context)
-        self.scale = 1 / math.sqrt(context.d_model)
+        self.sqrt_d = math.sqrt(context.d_model)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE)))
         self.ranking_loss = build_loss(config.loss, config.loss_options, context)
-        share_N = item_share(context.events, config.popularity_half_life_days)
-        start_N = share_N.log() - share_N.log().mean() if config.popularity_bias else torch.zeros_like(share_N)
-        self.bias_N = nn.Parameter(start_N, requires_grad=config.popularity_bias)
+        self.popularity = PopularityBias(
+            context.events,
+            half_life_days=config.popularity_half_life_days,
+            enabled=config.popularity_bias,
+        )
         # Candidates come half from popularity and half from the whole catalogue, so that each has q > 0.
+        share_N = self.popularity.share_N
         self.register_buffer("sampling_N", 0.5 * share_N + 0.5 / len(share_N), persistent=False)
         self.sampling_N: Tensor
 
+    @property
+    def scale(self) -> Tensor:
+        """Factor of the inner product, ``c / sqrt(d)``."""
+        return self.log_scale.exp() / self.sqrt_d
+
+    def observe(self, events: Events, phases: Iterable[Phase]) -> None:
+        self.popularity.observe(events, phases)
+
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        target_BT = windows.item_BT
-        positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) * self.scale + self.bias_N[target_BT]
+        target_BT, h_BTd = windows.item_BT, self.scale * h_BTd
+        positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) + self.popularity(target_BT)
         if catalogue.whole and catalogue.n_items <= self.config.full_softmax_items:
-            candidates_BTC = functional.linear(h_BTd, self.scale * catalogue.all(), self.bias_N)
+            candidates_BTC = functional.linear(h_BTd, catalogue.all(), self.popularity.all())
             return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=True)
         count = n_candidates(self.config.candidates, target_BT, catalogue)
         item_C = torch.multinomial(self.sampling_N, count, replacement=True)
         log_q_C = torch.log(self.sampling_N[item_C] * count)
-        candidates_BTC = functional.linear(
-            h_BTd, self.scale * catalogue.take(item_C), self.bias_N[item_C] - log_q_C
-        )
+        candidates_BTC = functional.linear(h_BTd, catalogue.take(item_C), self.popularity(item_C) - log_q_C)
         candidates_BTC = candidates_BTC.masked_fill(item_C == target_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        return h_Bd @ (self.scale * x_Nd).T + self.bias_N[items_N]
+        return (self.scale * h_Bd) @ x_Nd.T + self.popularity(items_N)
 
 
 def n_candidates(candidates: int, target_BT: Tensor, catalogue: Catalogue) -> int:
@@ -95,17 +108,3 @@ def build_loss(name: str, options: Mapping[str, Any], context: TaskContext) -> R
     return component.build(
         from_mapping_or_raise(component.config, options, where=f"{context.where}: loss_options")
     )
-
-
-def item_share(events: Events, half_life_days: float = 0.0) -> Tensor:
-    """Smoothed share ``[N]`` of each item in training rows, older rows weighing less; sums to 1."""
-    _, row = events.rows([Phase.TRAIN])
-    rows = torch.from_numpy(row).to(events.item_R.device)
-    weight_R = torch.ones(len(rows), dtype=torch.float64, device=rows.device)
-    if half_life_days > 0 and len(rows):
-        time_R = events.time_R[rows]
-        weight_R = 0.5 ** ((time_R.max() - time_R).double() / (_SECONDS_PER_DAY * half_life_days))
-    count_N = torch.zeros(events.n_items, dtype=torch.float64, device=rows.device)
-    count_N.index_add_(0, events.item_R[rows].long(), weight_R)
-    # One imagined row for each item keeps the log finite for items that training never saw.
-    return ((count_N + 1) / (count_N + 1).sum()).float()

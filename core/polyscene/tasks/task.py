@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from polyscene.data.events import Events
+from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.registry.components import Registry
 
@@ -75,6 +77,12 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
         """Scores ``[B, N]`` of items ``items_N`` with vectors ``x_Nd`` for a view; higher is better."""
+
+    def observe(self, events: Events, phases: Iterable[Phase]) -> None:
+        """Count statistics that scores use on the rows of these phases; nothing is learned.
+
+        Called when more rows are known than in training: validation rows at the test, the latest at serving.
+        """
 
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         """States ``[B, T, d]`` of tasks that do not read a history."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from polyscene.config.choice import chosen
 from polyscene.data.columns import Text
+from polyscene.data.phases import BEFORE_TEST
 from polyscene.errors import DataError
 from polyscene.evaluation.baselines import Baseline
 from polyscene.evaluation.evaluator import Subject, baseline_scorer, evaluate_method
@@ -19,11 +20,14 @@ from polyscene.training.session import Session
 def evaluate_baseline(
     control: str, subject: Subject, loaded: LoadedScenario, session: Session
 ) -> tuple[list[dict[str, Any]], float]:
-    """Result rows of one baseline in one scenario, and the seconds it took; none where it does not apply."""
+    """Result rows of one baseline in one scenario, and the seconds it took; none where it does not apply.
+
+    Baselines count all rows known at the test, validation included, as a service would.
+    """
     started = time.monotonic()
     baseline: Baseline = chosen("baseline", control, session.host, where="controls").build()
     try:
-        baseline.fit(subject.events.to("cpu"), item_embeddings(loaded, session))
+        baseline.fit(subject.events.to("cpu"), item_embeddings(loaded, session), BEFORE_TEST)
         rows = evaluate_method(
             subject,
             control,

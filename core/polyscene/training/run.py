@@ -26,6 +26,7 @@ from rich.progress import (
 
 from polyscene.config.plain import to_mapping
 from polyscene.config.schema import TrainConfig
+from polyscene.data.phases import BEFORE_TEST
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
 from polyscene.evaluation.ratings import evaluate_ratings
@@ -187,6 +188,7 @@ class _Run:
         for name, subject in subjects.items():
             length = self.loaded.scenarios[name].config.max_history
             with torch.inference_mode():
+                model.observe(name, subject.events, BEFORE_TEST)
                 scorer = model_scorer(model, subject, length)
                 rows = evaluate_method(subject, plan.method, lambda _, scorer=scorer: scorer, self.config.seed)
                 rows += evaluate_ratings(model, subject, length, plan.method, self.config.seed)

@@ -74,7 +74,18 @@ class Session:
             loaded.events.to(self.device),
             from_history=getattr(task.build, "from_history", True),
             protocol=loaded.split.description,
+            own_item_U=_own_items(loaded, self.device),
         )
+
+
+def _own_items(loaded: LoadedScenario, device: torch.device) -> torch.Tensor | None:
+    """The item that each user is, where users and items are the same people."""
+    scenario, tables = loaded.scenario, loaded.tables
+    if not scenario.user_space or scenario.user_space != scenario.item_space:
+        return None
+    position = {label: index for index, label in enumerate(tables.items["item_id"])}
+    own = [position.get(label, -1) for label in tables.users["user_id"]]
+    return torch.tensor(own, device=device) if min(own) >= 0 else None
 
 
 def prepare_torch(config: TrainConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from polyscene.data.events import Events
@@ -64,12 +65,11 @@ def nearest_items(matrix: sparse.csr_matrix, neighbors: int, shrinkage: float) -
         product_bN = dense(transposed[start:stop], matrix)
         product_bN /= np.maximum(norm_N[start:stop, None] * norm_N + shrinkage, np.finfo(np.float32).tiny)
         product_bN[np.arange(stop - start), np.arange(start, stop)] = 0
-        best_bk = np.argpartition(product_bN, n_items - keep, axis=1)[:, n_items - keep :]
+        # torch's selection runs on all threads, numpy's on one.
+        value_bk, best_bk = torch.from_numpy(product_bN).topk(keep, dim=1, sorted=False)
         row_b = np.repeat(np.arange(stop - start), keep)
         block = sparse.csr_matrix(
-            (np.take_along_axis(product_bN, best_bk, axis=1).ravel(), (row_b, best_bk.ravel())),
-            shape=product_bN.shape,
-            dtype=np.float32,
+            (value_bk.numpy().ravel(), (row_b, best_bk.numpy().ravel())), shape=product_bN.shape, dtype=np.float32
         )
         block.eliminate_zeros()
         blocks.append(block)

@@ -1,0 +1,77 @@
+"""The popularity bias: what counting knows, with a learned weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from polyscene.data.events import Events
+from polyscene.data.phases import Phase
+
+_SECONDS_PER_DAY = 86_400.0
+
+# Which of R rows are counted: ``keep(events, row_R) -> bool [R]``.
+Keep = Callable[[Events, Tensor], Tensor]
+
+
+class PopularityBias(nn.Module):
+    """``w * (log share of item i - mean)``, with one learned weight w that starts at 1.
+
+    The shares are statistics, not parameters: they are counted on training rows, and :meth:`observe` counts again
+    when more rows are known (validation rows at the time of the test, the latest rows at serving).
+
+    Args:
+        events: the scenario's events.
+        half_life_days: if positive, a row counts half as much for each such span before the last row.
+        keep: which rows count; all if ``None``.
+        enabled: False gives a bias of 0 for every item.
+    """
+
+    share_N: Tensor
+
+    def __init__(
+        self, events: Events, *, half_life_days: float = 0.0, keep: Keep | None = None, enabled: bool = True
+    ) -> None:
+        super().__init__()
+        self.half_life_days, self.keep, self.enabled = half_life_days, keep, enabled
+        self.weight = nn.Parameter(torch.ones(()), requires_grad=enabled)
+        self.register_buffer("share_N", torch.empty(0), persistent=False)
+        self.observe(events, [Phase.TRAIN])
+
+    def observe(self, events: Events, phases: Iterable[Phase]) -> None:
+        """Count the rows of the given phases instead of those counted before."""
+        share_N = item_share(events, phases, half_life_days=self.half_life_days, keep=self.keep)
+        log_share_N = share_N.log()
+        self.share_N = share_N.to(self.weight.device)
+        self.register_buffer(
+            "log_share_N", (log_share_N - log_share_N.mean()).to(self.weight.device), persistent=False
+        )
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Bias ``[...]`` of items (int64 ``[...]``)."""
+        return self.all()[items]
+
+    def all(self) -> Tensor:
+        """Bias ``[N]`` of every item."""
+        assert isinstance(self.log_share_N, Tensor)
+        return self.weight * self.log_share_N if self.enabled else torch.zeros_like(self.log_share_N)
+
+
+def item_share(
+    events: Events, phases: Iterable[Phase], *, half_life_days: float = 0.0, keep: Keep | None = None
+) -> Tensor:
+    """Smoothed share ``[N]`` of each item in the rows of some phases; sums to 1."""
+    _, row = events.rows(phases)
+    row_R = torch.from_numpy(row).to(events.item_R.device)
+    if keep is not None:
+        row_R = row_R[keep(events, row_R)]
+    weight_R = torch.ones(len(row_R), dtype=torch.float64, device=row_R.device)
+    if half_life_days > 0 and len(row_R):
+        time_R = events.time_R[row_R]
+        weight_R = 0.5 ** ((time_R.max() - time_R).double() / (_SECONDS_PER_DAY * half_life_days))
+    count_N = torch.zeros(events.n_items, dtype=torch.float64, device=row_R.device)
+    count_N.index_add_(0, events.item_R[row_R].long(), weight_R)
+    # One imagined row for each item keeps the log finite for items that no row holds.
+    return ((count_N + 1) / (count_N + 1).sum()).float()
