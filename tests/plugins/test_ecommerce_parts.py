@@ -156,8 +156,8 @@ class TestPurchase:
         loss = task.loss(h_BTd, self.steps, FixedCatalogue(self.x))
         kind = torch.tensor([[0, 1], [0, 1]])
         query = h_BTd * (1 + task.query_scale_Kd[kind]) + task.query_shift_Kd[kind]
-        sign = torch.tensor([[-1.0, 1.0], [-1.0, 1.0]]).unsqueeze(-1)
-        score = query @ self.x.T / 2 + task.bias_N + sign * task.kind_bias_N
+        bias_KN = torch.stack([bias.all() for bias in task.popularity_of_kind])
+        score = query @ self.x.T * task.scale + bias_KN[kind]
         expected = torch.nn.functional.cross_entropy(score.transpose(1, 2), self.steps.item_BT, reduction="none")
         torch.testing.assert_close(loss, expected)
 

@@ -10,7 +10,8 @@ import torch
 
 from polyscene.registry.components import Registry
 from polyscene.tasks.link import LinkConfig, LinkTask
-from polyscene.tasks.ranking import item_share
+from polyscene.data.phases import Phase
+from polyscene.tasks.popularity import item_share
 from tests.tasks.small import Table, make_context, make_events, make_windows
 
 N, D = 5, 4
@@ -31,7 +32,7 @@ def drawing(monkeypatch: pytest.MonkeyPatch, steps: list[int]) -> None:
 
 
 def expected_scores() -> np.ndarray:
-    share = item_share(EVENTS).numpy()
+    share = item_share(EVENTS, [Phase.TRAIN]).numpy()
     return H.numpy() @ X.numpy().T / 2 + np.log(share) - np.log(share).mean()
 
 
@@ -42,7 +43,7 @@ def softplus(value: float) -> float:
 def test_infonce_by_hand(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     drawing(monkeypatch, [0, 1, 2, 2])  # items 0, 1, 2, 2: two of each row's own are no negatives
     loss = make_task(registry, negatives=4).loss(H, WINDOWS, Table(X)).detach().numpy()
-    score, share = expected_scores(), item_share(EVENTS).numpy()
+    score, share = expected_scores(), item_share(EVENTS, [Phase.TRAIN]).numpy()
     corrected = score - np.log(4 * share)
     for t, item in enumerate((0, 1)):
         partition = np.exp(score[0, t, item]) + 2 * np.exp(corrected[0, t, 2])
@@ -71,17 +72,17 @@ def test_where_all_that_was_drawn_is_linked_the_loss_is_finite(
     score = expected_scores()
     expected = 0.0 if objective == "infonce" else softplus(-score[0, 0, 0])
     assert loss[0, 0].item() == pytest.approx(expected, abs=1e-6)
-    assert torch.isfinite(task.bias_N.grad).all()  # type: ignore[arg-type]
+    assert torch.isfinite(task.activity.weight.grad).all()  # type: ignore[arg-type]
 
 
 def test_padded_steps_are_never_negatives(registry: Registry) -> None:
-    """Item 4 stands at a padded step only, so its bias gets no gradient, however many negatives are drawn."""
-    task = make_task(registry, negatives=5000)
+    """Item 4 stands at a padded step only, so its vector gets no gradient, however many negatives are drawn."""
+    task, x = make_task(registry, negatives=5000), X.clone().requires_grad_()
     torch.manual_seed(0)
-    task.loss(H, WINDOWS, Table(X))[WINDOWS.valid_BT].sum().backward()
-    assert task.bias_N.grad is not None
-    assert task.bias_N.grad[4] == 0.0
-    assert task.bias_N.grad[0] != 0.0
+    task.loss(H, WINDOWS, Table(x))[WINDOWS.valid_BT].sum().backward()
+    assert x.grad is not None
+    assert (x.grad[4] == 0.0).all()
+    assert (x.grad[0] != 0.0).any()
 
 
 def test_negatives_come_in_proportion_to_valid_steps(registry: Registry) -> None:
@@ -93,8 +94,8 @@ def test_negatives_come_in_proportion_to_valid_steps(registry: Registry) -> None
 
 def test_without_activity_bias(registry: Registry) -> None:
     task = make_task(registry, activity_bias=False)
-    assert task.bias_N.tolist() == [0.0] * N
-    assert not task.bias_N.requires_grad
+    assert task.activity.all().tolist() == [0.0] * N
+    assert not task.activity.weight.requires_grad
 
 
 def test_scores(registry: Registry) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError
 from polyscene.registry.components import Registry
-from polyscene.tasks.ranking import RankingConfig, RankingTask, item_share
+from polyscene.tasks.popularity import item_share
+from polyscene.tasks.ranking import RankingConfig, RankingTask
 from tests.tasks.small import Table, make_context, make_events, make_windows
 
 N, D = 6, 4
@@ -39,7 +41,7 @@ def test_scores_and_full_loss(registry: Registry, x_Nd: torch.Tensor, h_BTd: tor
     task = make_task(registry)
     share = np.array([4, 3, 2, 1, 1, 1]) / 12  # training rows only, one imagined row for each item
     bias = np.log(share) - np.log(share).mean()
-    scores = h_BTd.numpy() @ x_Nd.numpy().T / 2 + bias
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 8 + bias  # a quarter of 1 / sqrt(d)
     with torch.no_grad():
         ours = task.scores(h_BTd[:, 0], x_Nd[[4, 1]], torch.tensor([4, 1]), "all")
         loss = task.loss(h_BTd, WINDOWS, Table(x_Nd))
@@ -73,7 +75,7 @@ def test_no_candidate_is_the_positive_itself(registry: Registry, x_Nd: torch.Ten
 
 def test_bpr_over_the_whole_catalogue(registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor) -> None:
     task = make_task(registry, loss="bpr", popularity_bias=False)
-    scores = h_BTd.numpy() @ x_Nd.numpy().T / 2
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 8
     expected = np.zeros((2, 3))
     for b, t in np.ndindex(2, 3):
         positive = WINDOWS.item_BT[b, t].item()
@@ -90,20 +92,30 @@ def test_an_unknown_loss_is_named_with_the_place(registry: Registry) -> None:
 def test_the_bias_starts_at_the_log_share_of_training_rows(registry: Registry) -> None:
     share = np.array([4, 3, 2, 1, 1, 1]) / 12
     np.testing.assert_allclose(
-        make_task(registry).bias_N.detach(), np.log(share) - np.log(share).mean(), rtol=1e-5
+        make_task(registry).popularity.all().detach(), np.log(share) - np.log(share).mean(), rtol=1e-5
     )
-    without = make_task(registry, popularity_bias=False).bias_N
-    assert without.tolist() == [0.0] * N
-    assert not without.requires_grad
+    without = make_task(registry, popularity_bias=False).popularity
+    assert without.all().tolist() == [0.0] * N
+    assert not without.weight.requires_grad
+
+
+def test_what_is_observed_later_is_counted_and_candidates_stay(registry: Registry) -> None:
+    events = make_events([0, 0, 0, 1, 1, 2], N, test=[5] * 20)
+    task = RankingTask(RankingConfig(), make_context(events, registry))
+    before = task.sampling_N.clone()
+    task.observe(events, [Phase.TRAIN, Phase.TEST])
+    share = np.array([4, 3, 2, 1, 1, 21]) / 32
+    np.testing.assert_allclose(task.popularity.all().detach(), np.log(share) - np.log(share).mean(), rtol=1e-5)
+    assert torch.equal(task.sampling_N, before)
 
 
 def test_with_a_half_life_older_rows_count_less() -> None:
     events = make_events([0, 0, 1, 2], 4, test=[3], time=[0, _DAY, 2 * _DAY, 4 * _DAY, 100 * _DAY])
-    share = item_share(events, half_life_days=2.0)
+    share = item_share(events, [Phase.TRAIN], half_life_days=2.0)
     weight = np.array([0.5**2 + 0.5**1.5, 0.5, 1.0, 0.0]) + 1
     np.testing.assert_allclose(share, weight / weight.sum(), rtol=1e-6)
 
 
 def test_the_share_of_no_rows_is_even() -> None:
-    assert item_share(make_events([], 4, test=[1])).tolist() == [0.25] * 4
-    assert item_share(make_events([], 4, test=[1]), half_life_days=1.0).tolist() == [0.25] * 4
+    assert item_share(make_events([], 4, test=[1]), [Phase.TRAIN]).tolist() == [0.25] * 4
+    assert item_share(make_events([], 4, test=[1]), [Phase.TRAIN], half_life_days=1.0).tolist() == [0.25] * 4

@@ -158,7 +158,7 @@ def test_validation_is_told_and_is_that_of_the_model(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
     fitting = tiny_fitting(tiny_config("", THREE), tmp_path)
     with torch.no_grad():
-        fitting.model.main_task(SHOP).bias_N.fill_(float("nan"))
+        fitting.model.main_task(SHOP).popularity.weight.fill_(float("nan"))
     with pytest.raises(PolysceneError, match=r"the loss of .*shop.* is not a number after step 5") as caught:
         fitting.run()
     assert "trainer.lr" in str(caught.value)
