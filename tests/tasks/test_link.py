@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from polyscene.data.phases import Phase
 from polyscene.registry.components import Registry
 from polyscene.tasks.link import LinkConfig, LinkTask
-from polyscene.data.phases import Phase
 from polyscene.tasks.popularity import item_share
 from tests.tasks.small import Table, make_context, make_events, make_windows
 
