@@ -1,0 +1,1 @@
+"""Evaluation: protocols, rankings, metrics, baselines and recommendations."""

@@ -151,7 +151,7 @@ class EntityEncoder(nn.Module):
         # Vectors of ids are noise at first; among other fields they start low, so that content leads.
         identities = [field for field, encoder in self._fields() if encoder.is_identity]
         for field in identities if len(identities) < len(dims) else ():
-            nn.init.constant_(self.norms[field].weight, _FIRST_IDENTITY_WEIGHT)
+            nn.init.constant_(self.norms.get_parameter(f"{field}.weight"), _FIRST_IDENTITY_WEIGHT)
         self.gates = nn.ParameterDict({field: nn.Parameter(torch.zeros(())) for field in sorted(self.gated)})
         if dims:
             self.fusion: Fusion = self._fusion.build(self._fusion_config, dims=dims, d_model=context.d_model)
