@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from polyscene.config.schema import EvaluateConfig
 from polyscene.errors import CheckpointError
+from polyscene.evaluation.run import evaluate
 from polyscene.report import read_metrics
 from polyscene.training.run import train
 from tests.tiny import ADS, FACTS, LIKES, PEOPLE, SHOP, THREE, tiny_config, tiny_host
@@ -142,3 +144,16 @@ def test_without_a_directory_a_new_one_is_made(tmp_path: Path, monkeypatch: pyte
     assert one != two
     assert one.parent == two.parent == Path("runs")
     assert one.name.endswith("-facts-seed0")
+
+
+def test_a_restored_run_is_evaluated_to_the_same_numbers(tmp_path: Path) -> None:
+    few = ("trainer.steps=3", "trainer.eval_every=3", "controls=[single]")
+    run = train(tiny_config(tmp_path / "run", THREE, *few), tiny_host())
+    evaluated = evaluate(EvaluateConfig(str(run), device="cpu"), tiny_host())
+
+    def keyed(folder: Path) -> dict[tuple[str, ...], Row]:
+        keys = ("scenario", "view", "population", "method", "metric")
+        return {tuple(row[key] for key in keys): row for row in read_metrics(folder)["results"]}
+
+    assert keyed(evaluated) == keyed(run)
+    assert len(keyed(run)) == len(rows_of(run))

@@ -12,12 +12,19 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from polyscene.training import fit
+from polyscene.training import run as run_module
 from polyscene.training.checkpoint import unique_state
-from polyscene.training.run import train
 from tests.tiny import THREE, tiny_config, tiny_host
 
 
+def forbidden(*_: object) -> None:
+    raise AssertionError("only the first process may make a directory: names of new ones hold the time")
+
+
 def main(folder: Path) -> None:
+    rank = os.environ.get("LOCAL_RANK", "0")
+    if rank != "0":
+        run_module.open_run = forbidden
     seen: list[str] = []
     validate = fit.Fitting._validate
 
@@ -32,8 +39,7 @@ def main(folder: Path) -> None:
     few = ("trainer.steps=4", "trainer.eval_every=2", "controls=[single,popularity]")
     config = tiny_config("", THREE, "trainer.devices=2", *few)
     config.run.root = str(folder / "runs")
-    run = train(config, tiny_host())
-    rank = os.environ.get("LOCAL_RANK", "0")
+    run = run_module.train(config, tiny_host())
     (folder / f"rank{rank}.json").write_text(json.dumps({"run": str(run), "weights": seen}))
 
 

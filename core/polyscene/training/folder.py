@@ -114,7 +114,8 @@ def _git_state() -> str:
 
     def git(*arguments: str) -> str:
         return subprocess.run(  # noqa: S603  (fixed words, no shell)
-            ["git", "-C", str(here), *arguments],  # noqa: S607  (git is looked up on PATH)
+            # Without the lock: `git status` would write the user's index, and leave its lock on a full disk.
+            ["git", "--no-optional-locks", "-C", str(here), *arguments],  # noqa: S607  (git is looked up on PATH)
             capture_output=True,
             text=True,
             check=True,
