@@ -85,7 +85,7 @@ def machine() -> str:
     """The machine in words: processor architecture, cores this process may use, accelerator if any."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     words = [platform.machine(), f"{cores} cores", platform.system()]
-    import torch  # noqa: PLC0415  (rendering RESULTS.md needs no torch, and importing it takes seconds)
+    import torch
 
     if torch.cuda.is_available():
         words.append(torch.cuda.get_device_name())

@@ -31,17 +31,18 @@ COMMAND = "python -m benchmarks.memory.interactions"
 
 def measure(folder: Path) -> dict[str, int]:
     """Peak resident bytes of this process after each of :data:`STEPS` on the data in ``folder``."""
-    import resource  # noqa: PLC0415  (the parent process, which imports this module too, must stay small)
+    # Imported here: the parent process, which imports this module too, must stay small.
+    import resource
 
-    import torch  # noqa: PLC0415
+    import torch
 
-    from polyscene.data.build import build_events  # noqa: PLC0415
-    from polyscene.data.generated import generate  # noqa: PLC0415
-    from polyscene.data.sampling import WindowSampler, step_generator  # noqa: PLC0415
-    from polyscene.data.scenario import Scenario  # noqa: PLC0415
-    from polyscene.data.sources import read_parquet  # noqa: PLC0415
-    from polyscene.data.splits import LeaveOneOut, SplitConfig  # noqa: PLC0415
-    from polyscene.data.tables import Tables  # noqa: PLC0415
+    from polyscene.data.build import build_events
+    from polyscene.data.generated import generate
+    from polyscene.data.sampling import WindowSampler, step_generator
+    from polyscene.data.scenario import Scenario
+    from polyscene.data.sources import read_parquet
+    from polyscene.data.splits import LeaveOneOut, SplitConfig
+    from polyscene.data.tables import Tables
 
     torch.set_num_threads(1)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -69,7 +70,7 @@ def measure(folder: Path) -> dict[str, int]:
 
 def measure_apart(rows: int) -> dict[str, int]:
     """:func:`measure` in a process of its own, on ``rows`` generated interactions."""
-    from polyscene.data.generated import write_generated  # noqa: PLC0415
+    from polyscene.data.generated import write_generated
 
     with tempfile.TemporaryDirectory() as folder:
         write_generated(Path(folder), users=rows // ROWS_PER_USER, items=ITEMS, interactions=rows)
@@ -101,7 +102,7 @@ def main() -> int:
     slope = slopes(peaks)
     print("bytes per row " + "".join(f"{slope[step]:>10.1f}" for step in STEPS) + f"   budget {BUDGET:g}")
     if not arguments.no_results:
-        from benchmarks.results import write_results  # noqa: PLC0415  (needs torch, for the machine's name)
+        from benchmarks.results import write_results
 
         largest = max(peaks)
         protocol = f"peak memory, {min(peaks) / 1e6:g} to {largest / 1e6:g} million generated rows"

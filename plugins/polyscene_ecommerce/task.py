@@ -37,6 +37,7 @@ class PurchaseConfig(RankingConfig):
 
     loss: str = "class_weighted"
     popularity_half_life_days: float = 80.0
+    first_scale: float = 0.1
     column: str = "repeat"
     kind_weight: float = 0.1
 

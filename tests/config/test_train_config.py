@@ -128,7 +128,7 @@ def test_all_problems_of_a_command_line_at_once(host: Host) -> None:
             "trainer.step=5",
             "trainer.lr=fast",
             "trainer.accumulate=0",
-            "model.dropout=1.5",
+            "model.content_dropout=1.5",
             "controls=[popularty]",
             "experiment=quikstart",
             "backbone.pooling=max",
@@ -145,7 +145,7 @@ def test_all_problems_of_a_command_line_at_once(host: Host) -> None:
         "there is no option 'trainer.step': did you mean 'steps'?",
         "'trainer.lr' is 'fast' (str); a number is expected",
         "'trainer.accumulate' is 0; at least 1 is expected",
-        "'model.dropout' is 1.5; from 0 to 1 is expected",
+        "'model.content_dropout' is 1.5; from 0 to 1 is expected",
         "'controls' names 'popularty': did you mean 'popularity'?",
     ):
         assert [line for line in found if line.startswith(expected)], expected

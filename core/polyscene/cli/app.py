@@ -24,7 +24,7 @@ Examples:
   polyscene train                                  five scenarios, compared with baselines
   polyscene train scenario=video trainer=smoke     a few steps, to see that it runs
   polyscene evaluate run=latest
-  polyscene recommend run=latest scenario=video user=1m_42 k=5
+  polyscene recommend run=latest scenario=video user=42 k=5
   polyscene data list
   polyscene doctor""",
 )

@@ -6,7 +6,7 @@ import click
 
 from polyscene.cli.completion import complete_run
 
-_EXAMPLE = "polyscene recommend run=latest scenario=video user=1m_42 k=10"
+_EXAMPLE = "polyscene recommend run=latest scenario=video user=42 k=10"
 
 
 @click.command(

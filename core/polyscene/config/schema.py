@@ -30,10 +30,8 @@ class ModelConfig:
 
     d_model: int = bounded(64, at_least=1)
     """Width of entity vectors and user states."""
-    content_dropout: float = bounded(0.1, at_least=0, at_most=1)
+    content_dropout: float = bounded(0.2, at_least=0, at_most=1)
     """Share of rows whose id vectors are replaced by the unknown vector in training, so that new items work."""
-    dropout: float = bounded(0.1, at_least=0, at_most=1)
-    """Dropout inside the sequence model and the fusion."""
 
 
 @dataclass

@@ -19,9 +19,6 @@ from polyscene.tasks.losses import RankingLoss
 from polyscene.tasks.popularity import PopularityBias
 from polyscene.tasks.task import Catalogue, Task, TaskContext
 
-# The inner product's first factor c: a quarter of a logit's usual spread.
-_FIRST_SCALE = 0.25
-
 
 @dataclass
 class RankingConfig:
@@ -35,6 +32,7 @@ class RankingConfig:
             (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
         popularity_bias: whether each item has a bias, its log share of known rows times a learned weight.
         popularity_half_life_days: if positive, rows count half as much for each such span before the last one.
+        first_scale: the factor of the inner product at the start; small values let popularity lead for longer.
     """
 
     loss: str = "softmax"
@@ -43,6 +41,7 @@ class RankingConfig:
     candidates: int = 2048
     popularity_bias: bool = True
     popularity_half_life_days: float = 0.0
+    first_scale: float = 0.25
 
 
 class RankingTask(Task):
@@ -60,7 +59,7 @@ class RankingTask(Task):
     def __init__(self, config: RankingConfig, context: TaskContext) -> None:
         super().__init__(config, context)
         self.sqrt_d = math.sqrt(context.d_model)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(config.first_scale)))
         self.ranking_loss = build_loss(config.loss, config.loss_options, context)
         self.popularity = PopularityBias(
             context.events,

@@ -14,7 +14,7 @@ def source_of(session: Session, name: str, loaded: LoadedScenario) -> dict[str, 
     dataset = session.config.dataset.get(loaded.config.dataset)
     return {
         "title": (dataset.title if dataset else "") or loaded.scenario.title or name,
-        "origin": tables.sources[0] if tables.sources else "",
+        "origin": session.access.place(dataset.name) if dataset else next(iter(tables.sources), ""),
         "terms": dataset.terms if dataset else "",
         "citation": dataset.citation if dataset else "",
         "notes": list(tables.sources[1:]),
