@@ -26,6 +26,7 @@ from benchmarks.quality.protocols import RealData
 from benchmarks.results import write_results
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
+from polyscene.config.schema import TrainConfig
 from polyscene.report import read_metrics
 from polyscene.training.run import train
 
@@ -35,28 +36,29 @@ METRICS = ("ndcg@10", "recall@10", "mrr", "rmse")
 COMMAND = "python -m benchmarks.quality.five_scenarios"
 
 
-def overrides(data: RealData, seed: int, folder: Path) -> list[str]:
-    """The command line of one run. Baselines do not depend on the seed and are measured with the first one."""
-    splits = data.root / "splits"
-    edges = "user_column:u,item_column:v,undirected:true"
+def config_of(data: RealData, seed: int, folder: Path) -> TrainConfig:
+    """The config of one run. Baselines do not depend on the seed and are measured with the first one."""
     controls = ["single", *(CONTROLS if seed == SEEDS[0] else ())]
-    return [
-        f"seed={seed}",
-        f"controls=[{','.join(controls)}]",
-        f"data.root={data.root}",
-        f"run.dir={folder}",
-        "scenario.social.dataset=lastfm_2k",
-        f"scenario.music.split={{name:given,path:{splits}/lastfm_music_split.parquet,cold_column:cold_item}}",
-        f"scenario.social.split={{name:given,path:{splits}/lastfm_social_split.parquet,{edges}}}",
-    ]
+    lines = [f"seed={seed}", f"controls=[{','.join(controls)}]", f"data.root={data.root}", f"run.dir={folder}"]
+    mapping = compose("train", [*lines, "scenario.social.dataset=lastfm_2k"], data.host)
+    splits = data.root / "splits"
+    music, social = splits / "lastfm_music_split.parquet", splits / "lastfm_social_split.parquet"
+    mapping["scenario"]["music"]["split"] = {"name": "given", "path": str(music), "cold_column": "cold_item"}
+    mapping["scenario"]["social"]["split"] = {
+        "name": "given",
+        "path": str(social),
+        "user_column": "u",
+        "item_column": "v",
+        "undirected": True,
+    }
+    return resolve_train(mapping, data.host)
 
 
 def measured(data: RealData, seeds: tuple[int, ...], folder: Path) -> list[dict[str, Any]]:
     """Result rows of all runs."""
     rows = []
     for seed in seeds:
-        config = resolve_train(compose("train", overrides(data, seed, folder / str(seed)), data.host), data.host)
-        rows += read_metrics(train(config, data.host))["results"]
+        rows += read_metrics(train(config_of(data, seed, folder / str(seed)), data.host))["results"]
     return rows
 
 

@@ -78,7 +78,7 @@ def test_a_file_lists_all_options_with_their_defaults(group: str, host: Host) ->
 
 
 def test_the_files_of_trainer_model_and_data_state_the_defaults(host: Host) -> None:
-    config = resolve_train(compose("train", [], host), host)
+    config = resolve_train(compose("train", ["trainer=default"], host), host)
     assert config.trainer == type(config.trainer)()
     assert config.model == type(config.model)()
     assert config.data == type(config.data)()
