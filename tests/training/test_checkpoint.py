@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -129,15 +130,20 @@ def test_damaged_files_are_named(damage: str, tmp_path: Path) -> None:
         assert ("is missing" if damage == "absent" else "is damaged") in str(caught.value)
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow past 1000 bytes, as if the disk were full; SIGXFSZ would kill the process otherwise."""
+    """No file may grow past 1000 bytes, as if the disk were full; SIGXFSZ would kill the process otherwise.
+
+    Lifted before the test ends, because pytest's own output may be a file as well.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 class TestFullDisk:
@@ -153,18 +159,22 @@ class TestFullDisk:
     def content(folder: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
-    def test_model(self, old: dict[str, bytes], full_disk: None, tmp_path: Path) -> None:
-        with pytest.raises(CheckpointError, match=r"model.safetensors: cannot write: .*nothing was left half"):
+    def test_model(self, old: dict[str, bytes], tmp_path: Path) -> None:
+        with (
+            full_disk(),
+            pytest.raises(CheckpointError, match=r"model.safetensors: cannot write: .*nothing was left half"),
+        ):
             save_model(tmp_path, nn.Linear(100, 100), {})
         assert self.content(tmp_path) == old
 
-    def test_training(self, old: dict[str, bytes], full_disk: None, tmp_path: Path) -> None:
+    def test_training(self, old: dict[str, bytes], tmp_path: Path) -> None:
         big = nn.Linear(100, 100)
-        with pytest.raises(CheckpointError, match="cannot write"):
-            save_training(tmp_path, big, optimized(big, 1), {"step": 2})
+        optimizer = optimized(big, 1)
+        with full_disk(), pytest.raises(CheckpointError, match="cannot write"):
+            save_training(tmp_path, big, optimizer, {"step": 2})
         assert self.content(tmp_path) == old
 
-    def test_json(self, old: dict[str, bytes], full_disk: None, tmp_path: Path) -> None:
-        with pytest.raises(CheckpointError, match="the file grows past the allowed size"):
+    def test_json(self, old: dict[str, bytes], tmp_path: Path) -> None:
+        with full_disk(), pytest.raises(CheckpointError, match="the file grows past the allowed size"):
             write_json(tmp_path / "model.json", {"long": "x" * 5000})
         assert self.content(tmp_path) == old
