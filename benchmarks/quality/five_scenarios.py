@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.quality.protocols import RealData
+from benchmarks.quality.protocols import PLAIN, RealData
 from benchmarks.results import write_results
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
@@ -40,7 +40,7 @@ def config_of(data: RealData, seed: int, folder: Path) -> TrainConfig:
     """The config of one run. Baselines do not depend on the seed and are measured with the first one."""
     controls = ["single", *(CONTROLS if seed == SEEDS[0] else ())]
     lines = [f"seed={seed}", f"controls=[{','.join(controls)}]", f"data.root={data.root}", f"run.dir={folder}"]
-    mapping = compose("train", [*lines, "scenario.social.dataset=lastfm_2k"], data.host)
+    mapping = compose("train", [*lines, *PLAIN, "scenario.social.dataset=lastfm_2k"], data.host)
     splits = data.root / "splits"
     music, social = splits / "lastfm_music_split.parquet", splits / "lastfm_social_split.parquet"
     mapping["scenario"]["music"]["split"] = {"name": "given", "path": str(music), "cold_column": "cold_item"}

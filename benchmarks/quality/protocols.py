@@ -42,6 +42,8 @@ from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
 from polyscene.registry.host import Host, load_host
 
 KNOWN = (Phase.TRAIN, Phase.KNOWN, Phase.VALIDATION)
+# The published protocols take no items out of these two.
+PLAIN = ("scenario.video.split.cold_items=0", "scenario.ecommerce.split.cold_items=0")
 _BATCH = 512
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -110,7 +112,7 @@ class RealData:
         given = os.environ.get("POLYSCENE_DATA")
         self.root = root or (Path(given) if given else _REPOSITORY.parent / "shared" / "data")
         self.host: Host = load_host()
-        overrides = ["scenario=[video,ecommerce,music,social]", "scenario.social.dataset=lastfm_2k"]
+        overrides = ["scenario=[video,ecommerce,music,social]", "scenario.social.dataset=lastfm_2k", *PLAIN]
         self.config = resolve_train(compose("train", overrides, self.host), self.host)
         self.access = DataAccess(self.root, datasets=self.config.dataset, progress=True)
         self._tables: dict[str, Tables] = {}
