@@ -116,10 +116,33 @@ def test_growth_leaves_the_others_bit_equal(component, way, rows_each):
 
 
 @every_adapter
-def test_starts_as_the_identity(component):
+def test_starts_as_one_function_for_all_scenarios(component):
     bank = build(component, trained=False)
     for routing in routings([(k, 70) for k in range(SCENARIOS)]).values():
-        assert torch.equal(bank(rows(70 * SCENARIOS), routing), rows(70 * SCENARIOS))
+        out_KNd = bank(rows(70).repeat(SCENARIOS, 1), routing).view(SCENARIOS, 70, D_MODEL)
+        torch.testing.assert_close(out_KNd, out_KNd[:1].expand_as(out_KNd), rtol=1e-5, atol=1e-6)
+        if bank.starts_as_identity:
+            assert torch.equal(out_KNd[0], rows(70))
+
+
+@every_adapter
+def test_shared_and_own_parameters_are_all_there_is(component):
+    bank = build(component)
+    own, shared, named = bank.scenario_parameters(), bank.shared_parameters(), dict(bank.named_parameters())
+    assert own.keys() | shared.keys() == named.keys()
+    assert not own.keys() & shared.keys()
+    assert all(buffer.shape[0] == SCENARIOS for buffer in bank.scenario_buffers().values())
+
+
+@every_adapter
+def test_a_step_of_training_leaves_a_state_that_a_checkpoint_holds(component, tmp_path):
+    bank, other = build(component).train(), build(component, trained=False)
+    for step in range(3):
+        bank(rows(40, seed=step), Routing(index_N=torch.arange(40) % SCENARIOS))
+    bank.eval()
+    round_trip(bank, other, tmp_path / "bank.safetensors")
+    routing = Routing(index_N=torch.arange(9) % SCENARIOS)
+    assert torch.equal(bank(rows(9), routing), other(rows(9), routing))
 
 
 def test_gelu_gate_starts_as_one_shared_function():

@@ -16,7 +16,7 @@ from polyscene.features.encoder import SharedModules
 from tests.invariants import test_adapters as adapters
 
 ADAPTER_PROPERTIES = (
-    adapters.test_starts_as_the_identity,
+    adapters.test_starts_as_one_function_for_all_scenarios,
     adapters.test_a_row_does_not_depend_on_the_other_rows,
     adapters.test_index_segments_and_one_hot_weights_are_the_same_routing,
     adapters.test_eval_moves_no_state_and_is_repeatable,
