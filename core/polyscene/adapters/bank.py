@@ -59,7 +59,7 @@ class AdapterBank(nn.Module, ABC):
         source: where the kind was published, for reports.
     """
 
-    starts_as_identity: ClassVar[bool] = True
+    starts_as_identity: bool = True
     source: ClassVar[str] = ""
 
     def __init__(self, config: Any, d_model: int, n_scenarios: int) -> None:
@@ -97,8 +97,8 @@ class AdapterBank(nn.Module, ABC):
             setattr(self.get_submodule(module_name), leaf, torch.cat([old, buffer.to(old)]))
         self.n_scenarios += count
 
-    def parameters_per_scenario(self) -> int:
-        """Number of parameters that one scenario owns."""
+    def parameters_per_scenario(self, scenario: int = 0) -> int:
+        """Number of parameters that a scenario owns: the same for all in a bank of one kind."""
         return sum(parameter[0].numel() for parameter in self.scenario_parameters().values())
 
 
