@@ -6,14 +6,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 
 from polyscene.config.schema import EvaluateConfig
-from polyscene.data.phases import BEFORE_TEST
 from polyscene.errors import ConfigError, did_you_mean
-from polyscene.evaluation.evaluator import evaluate_method, model_scorer
-from polyscene.evaluation.ratings import evaluate_ratings
+from polyscene.evaluation.models import evaluate_model
 from polyscene.registry.host import Host
 from polyscene.report import read_metrics, render_terminal, write_metrics
 from polyscene.training.restore import RestoredRun, restore
@@ -46,7 +43,6 @@ def evaluate(config: EvaluateConfig, host: Host) -> Path:
     return folder
 
 
-@torch.inference_mode()
 def evaluate_models(run: RestoredRun, wanted: list[str], population: str = "") -> list[dict[str, Any]]:
     """Result rows of all models of a run on the wanted scenarios."""
     rows = []
@@ -57,12 +53,10 @@ def evaluate_models(run: RestoredRun, wanted: list[str], population: str = "") -
             loaded = run.loaded.scenarios[name]
             subject = run.session.subject(name, loaded)
             method = JOINT if label == JOINT else label.partition("-")[0]
-            model.observe(name, subject.events, BEFORE_TEST)
-            scorer = model_scorer(model, subject, loaded.config.max_history)
-            seed = run.config.seed
-            rows += evaluate_method(subject, method, lambda _, scorer=scorer: scorer, seed, only=population)
-            if population in ("", "warm"):
-                rows += evaluate_ratings(model, subject, loaded.config.max_history, method, seed)
+            length = loaded.config.max_history
+            rows += evaluate_model(
+                model, subject, length, method=method, seed=run.config.seed, population=population
+            )
     order = list(run.loaded.scenarios)
     return sorted(rows, key=lambda row: order.index(row["scenario"]))
 

@@ -36,4 +36,4 @@ def drop_metrics(path: Path, step: int, model: str, scenarios: Iterable[str]) ->
 
 
 def _curve(scenario: str, model: str) -> str:
-    return scenario if model == JOINT else f"{scenario} ({model.partition('-')[0]})"
+    return scenario if model == JOINT else f"{scenario} ({model.removesuffix(f'-{scenario}')})"

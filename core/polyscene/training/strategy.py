@@ -18,12 +18,19 @@ class Plan:
     Args:
         label: names the model in reports and the folder of its checkpoints.
         method: the method's name in results (``joint``, ``single``).
-        scenarios: the scenarios that it learns.
+        scenarios: the scenarios that it has parts for.
+        trained: those of them that training draws from; empty for all.
     """
 
     label: str
     method: str
     scenarios: tuple[str, ...]
+    trained: tuple[str, ...] = ()
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The scenarios that training draws from."""
+        return self.trained or self.scenarios
 
 
 class Strategy(ABC):

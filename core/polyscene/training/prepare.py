@@ -1,0 +1,67 @@
+"""Before training: data is loaded and identified, and every text has gone through the backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from polyscene.data.splits import save_split
+from polyscene.evaluation.evaluator import Subject
+from polyscene.training.folder import write_fingerprint
+from polyscene.training.loading import Loaded
+from polyscene.training.reporter import Reporter
+from polyscene.training.session import Session
+from polyscene.training.strategy import SINGLE
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the models of a run share.
+
+    Args:
+        session: config, plugins, backbone and device.
+        loaded: the scenarios' data.
+        subjects: the same as something to evaluate.
+    """
+
+    session: Session
+    loaded: Loaded
+    subjects: Mapping[str, Subject]
+
+
+def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) -> Prepared:
+    """Load the scenarios of a session's config, and keep splits and fingerprint in the run directory.
+
+    Raises:
+        DataError: data is missing or wrong.
+    """
+    with reporter.stage("data"):
+        loaded = session.load()
+    with reporter.stage("fingerprint"):
+        fingerprints = {name: one.tables.fingerprint() for name, one in loaded.scenarios.items()}
+        if fabric.is_global_zero:
+            for name, one in loaded.scenarios.items():
+                save_split(folder / "split" / f"{name}.safetensors", one.split)
+            write_fingerprint(folder, session.config, fingerprints)
+    with reporter.stage("encode"), fabric.rank_zero_first():
+        _encode(session, loaded)
+    return Prepared(session, loaded, {name: session.subject(name, one) for name, one in loaded.scenarios.items()})
+
+
+def _encode(session: Session, loaded: Loaded) -> None:
+    """Every text through the backbone once, before anything else needs it."""
+    texts = [text for one in loaded.scenarios.values() for column in one.text_columns() for text in column]
+    if not texts:
+        return
+    config, backbone = session.config, session.backbone
+    if config.backbone.tune == "suffix":
+        backbone.token_states(texts)
+    if config.backbone.tune == "frozen" or set(config.controls) - {SINGLE}:
+        backbone.embed(texts)
+    session.say(
+        f"texts: {len(texts):,} in use, {backbone.forwards:,} went through the backbone, "
+        "the others were in the store"
+    )
