@@ -21,6 +21,7 @@ from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names
 from polyscene.training.balancer import Balancer
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_training
+from polyscene.training.held import HeldSlices, freeze_others
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 from polyscene.training.step import seed_step, step_losses
@@ -79,7 +80,7 @@ class Fitting:
         model: the model, on the device.
         learned: what its encoders learned besides parameters, kept beside the weights.
         config: the run's config.
-        scenarios: the scenarios that the model learns.
+        scenarios: the scenarios that the model learns; others that it holds stay as they are.
         subjects: their requests, for validation.
         fabric: devices and precision.
         folder: where checkpoints go.
@@ -100,6 +101,7 @@ class Fitting:
     def run(self) -> State:
         """Train until the last step or until validation stops improving."""
         trainer, fabric = self.config.trainer, self.fabric
+        freeze_others(self.model, self.scenarios)
         balancer: Balancer = self.config.balancer.build(names=list(self.scenarios)).to(fabric.device)
         plain_optimizer = build_optimizer(
             torch.nn.ModuleList([self.model, balancer]), trainer, self.config.backbone.suffix_lr
@@ -107,6 +109,7 @@ class Fitting:
         state = State(**(load_training(self.folder, self.model, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
+        held = HeldSlices(self.model, self.scenarios)
         sampler, weights = self._sampler(), task_weights(self.scenarios)
         losses_so_far: list[dict[str, Tensor]] = []
         started = time.monotonic() - state.seconds
@@ -124,6 +127,7 @@ class Fitting:
             if trainer.clip > 0:
                 fabric.clip_gradients(wrapped, optimizer, max_norm=trainer.clip, error_if_nonfinite=False)
             optimizer.step()
+            held.put_back()
             optimizer.zero_grad(set_to_none=True)
             state.step += 1
             self.progress.step(state.step)
