@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from polyscene.adapters.adaptdhm import AdaptDhm, AdaptDhmConfig
 from polyscene.adapters.bank import AdapterBank, Routing
 from polyscene.adapters.bottleneck import Bottleneck, BottleneckConfig
 from polyscene.adapters.gate import Gate, GateConfig
+from polyscene.adapters.hamur import Hamur, HamurConfig
 from polyscene.adapters.id_feature import IdFeature, IdFeatureConfig
+from polyscene.adapters.m2m import M2m, M2mConfig
+from polyscene.adapters.m3oe import M3oe, M3oeConfig
+from polyscene.adapters.mmoe import Mmoe, MmoeConfig
 from polyscene.adapters.none import NoAdapter
+from polyscene.adapters.ple import Ple, PleConfig
 from polyscene.registry.components import Component
 
 COMPONENTS = [
@@ -14,6 +20,12 @@ COMPONENTS = [
     Component("adapter", "id_feature", IdFeature, IdFeatureConfig),
     Component("adapter", "gate", Gate, GateConfig),
     Component("adapter", "bottleneck", Bottleneck, BottleneckConfig),
+    Component("adapter", "mmoe", Mmoe, MmoeConfig),
+    Component("adapter", "ple", Ple, PleConfig),
+    Component("adapter", "hamur", Hamur, HamurConfig),
+    Component("adapter", "m3oe", M3oe, M3oeConfig),
+    Component("adapter", "m2m", M2m, M2mConfig),
+    Component("adapter", "adaptdhm", AdaptDhm, AdaptDhmConfig),
 ]
 
 __all__ = ["COMPONENTS", "AdapterBank", "Routing"]

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-# Below this many rows per segment one batched product for all scenarios is as fast as a product per segment
-# (measured on a CPU, widths 64 and 16, forward and backward: equal at 50 rows).
-_ROWS_PER_SEGMENT = 32
+# Rows without segments get a copy of their own weight matrix each while these copies have fewer numbers than this,
+# 16 MiB in float32. Never by the number of scenarios: growing would change the rounding of the others.
+_COPIED_WEIGHTS = 2**22
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Routing:
     Either ``index_N`` (int64 scenario index per row), with ``segments`` where rows of a scenario are neighbours
     (``(scenario, start, stop)`` known on the host, so that no copy of the weights per row is made), or soft
     ``weights_NK`` of a router, which mix the scenarios' parameters: a one-hot row is the same as its index.
-    ``personal_Nd`` is the vector of who or what a row is about, where it is known beside ``h``: the user of a state.
+    ``personal_Nd`` is the vector of who or what a row is about, where it is known beside ``h``: the user of a
+    state.
     """
 
     index_N: Tensor | None = None
@@ -45,9 +46,9 @@ class Routing:
 class AdapterBank(nn.Module, ABC):
     """Adaptation functions ``M_k`` of all scenarios: ``forward(h_Nd, routing) -> [N, d]``.
 
-    A kind keeps its own parameters of all scenarios stacked, ``[K, ...]``, starts as one function for all scenarios,
-    and in eval mode gives a row the same output whatever else is in the batch. What a kind counts while training
-    (running statistics, an annealed temperature) is a buffer, so that checkpoints hold it.
+    A kind keeps its own parameters of all scenarios stacked, ``[K, ...]``, starts as one function for all
+    scenarios, and in eval mode gives a row the same output whatever else is in the batch. What a kind counts while
+    training (running statistics, an annealed temperature) is a buffer, so that checkpoints hold it.
 
     Args:
         config: the adapter's options.
@@ -78,6 +79,13 @@ class AdapterBank(nn.Module, ABC):
         """Buffers whose first dimension is the scenario, by name."""
         return {}
 
+    def joint_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters whose first dimension is the scenario and that rows of all scenarios reach by the formula.
+
+        They are shared, and they grow with the scenarios: so does the work for a row.
+        """
+        return {}
+
     def shared_parameters(self) -> dict[str, nn.Parameter]:
         """Parameters that all scenarios share, by name: experts, the network that generates weights, vectors."""
         own = {id(parameter) for parameter in self.scenario_parameters().values()}
@@ -86,47 +94,55 @@ class AdapterBank(nn.Module, ABC):
     def grow(self, count: int = 1) -> None:
         """Add scenarios, each starting as at the beginning of training; outputs of the others stay bit-equal."""
         fresh = type(self)(self.config, self.d_model, count)
-        for name, parameter in fresh.scenario_parameters().items():
-            old = self.get_parameter(name)
-            module_name, _, leaf = name.rpartition(".")
-            grown = nn.Parameter(torch.cat([old.detach(), parameter.detach().to(old)]), old.requires_grad)
-            setattr(self.get_submodule(module_name), leaf, grown)
-        for name, buffer in fresh.scenario_buffers().items():
-            old = self.get_buffer(name)
-            module_name, _, leaf = name.rpartition(".")
-            setattr(self.get_submodule(module_name), leaf, torch.cat([old, buffer.to(old)]))
+        stacked = fresh.scenario_parameters() | fresh.joint_parameters() | fresh.scenario_buffers()
+        for name, more in stacked.items():
+            self.append_rows(name, more)
         self.n_scenarios += count
 
+    def append_rows(self, name: str, more: Tensor) -> None:
+        """Add rows of further scenarios to a stacked parameter or buffer of this bank."""
+        module_name, _, leaf = name.rpartition(".")
+        module = self.get_submodule(module_name)
+        old: Tensor = getattr(module, leaf)
+        grown = torch.cat([old.detach(), more.detach().to(old)])
+        setattr(module, leaf, nn.Parameter(grown, old.requires_grad) if isinstance(old, nn.Parameter) else grown)
+
     def parameters_per_scenario(self, scenario: int = 0) -> int:
-        """Number of parameters that a scenario owns: the same for all in a bank of one kind."""
-        return sum(parameter[0].numel() for parameter in self.scenario_parameters().values())
+        """Number of parameters that a scenario brings: the same for all in a bank of one kind."""
+        brought = self.scenario_parameters() | self.joint_parameters()
+        return sum(parameter[0].numel() for parameter in brought.values())
 
 
 def routed(parameter_K: Tensor, routing: Routing) -> Tensor:
     """The rows' own slices ``[N, ...]`` of a stacked parameter ``[K, ...]`` (small parameters: vectors)."""
     if routing.weights_NK is not None:
         return torch.tensordot(routing.weights_NK, parameter_K, dims=1)
-    if routing.segments is not None:
-        # Views instead of copies; their gradient is a plain sum, where that of an index is a sort.
-        slices = [
-            parameter_K[k].expand(stop - start, *parameter_K.shape[1:]) for k, start, stop in routing.segments
-        ]
-        return slices[0] if len(slices) == 1 else torch.cat(slices)
     assert routing.index_N is not None
-    return parameter_K[routing.index_N]
+    # Its gradient adds rows up; that of parameter_K[index_N] sorts them, that of views fills zeros per scenario.
+    return parameter_K.index_select(0, routing.index_N)
 
 
 def routed_linear(h_Ni: Tensor, weight_Kio: Tensor, routing: Routing) -> Tensor:
     """``h_n @ W_{k(n)}`` for each row: ``[N, o]``.
 
-    By segments where rows of a scenario are neighbors. Otherwise with the weights of all scenarios, of which a row
-    keeps its own: faster than copying a weight matrix for each row (6 times at 256 rows and 5 scenarios). Each
-    scenario is a product of its own in the batch, so that adding one cannot change the rounding of the others.
+    Where rows of a scenario are neighbors, one product per segment: work grows with rows, and with scenarios only by
+    the start of a small product. Without segments, rows take copies of their matrices as long as these are small;
+    beyond that, and with soft weights, all rows go through the matrices of all scenarios.
     """
-    if routing.segments is not None and len(h_Ni) >= _ROWS_PER_SEGMENT * len(routing.segments):
-        return torch.cat([h_Ni[start:stop] @ weight_Kio[k] for k, start, stop in routing.segments])
-    all_KNo = torch.bmm(h_Ni.expand(len(weight_Kio), -1, -1), weight_Kio)
     if routing.weights_NK is not None:
-        return torch.einsum("nk,kno->no", routing.weights_NK, all_KNo)
+        return torch.einsum("nk,kno->no", routing.weights_NK, _through_all(h_Ni, weight_Kio))
+    if routing.segments is not None:
+        # Taken apart once: the gradient of a slice is as large as what it was cut from.
+        pieces = h_Ni.split([stop - start for _, start, stop in routing.segments])
+        weights = weight_Kio.unbind()
+        products = [piece @ weights[k] for piece, (k, _, _) in zip(pieces, routing.segments, strict=True)]
+        return products[0] if len(products) == 1 else torch.cat(products)
     assert routing.index_N is not None
-    return all_KNo[routing.index_N, torch.arange(len(h_Ni), device=h_Ni.device)]
+    if len(h_Ni) * weight_Kio[0].numel() <= _COPIED_WEIGHTS:
+        return torch.bmm(h_Ni.unsqueeze(1), weight_Kio.index_select(0, routing.index_N)).squeeze(1)
+    return _through_all(h_Ni, weight_Kio)[routing.index_N, torch.arange(len(h_Ni), device=h_Ni.device)]
+
+
+def _through_all(h_Ni: Tensor, weight_Kio: Tensor) -> Tensor:
+    """``h_n @ W_k`` for every row and scenario ``[K, N, o]``, each scenario a product of its own in the batch."""
+    return torch.bmm(h_Ni.expand(len(weight_Kio), -1, -1), weight_Kio)
