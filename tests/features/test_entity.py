@@ -57,9 +57,9 @@ def test_all_mistakes_in_the_declaration_are_reported_at_once():
     for part in (
         "'categry'",
         "did you mean 'category'?",
-        "no option 'hiden'",
+        "no option 'price.number.hiden'",
         "did you mean 'hidden'?",
-        "'hidden' is 'wide'",
+        "'size.number.hidden' is 'wide'",
         "weights is 'bm25'",
         "column 'text' is declared twice",
         "gated column 'facts' is not declared",

@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from polyscene.config.validate import options_from
 from polyscene.data.columns import Column
 from polyscene.errors import CheckpointError, ConfigError, DataError, Problems, did_you_mean
 from polyscene.features.encoder import Encoder, FitContext, safe_key
 from polyscene.features.fusion import Fusion
-from polyscene.features.options import component_config
 from polyscene.registry.components import Component, Registry
 
 _FIRST_IDENTITY_WEIGHT = 0.3
@@ -138,8 +138,7 @@ class EntityEncoder(nn.Module):
         else:
             component = registry.get("encoder", name)
             before = len(problems.found)
-            config = component_config(component, column.options, problems)
-            problems.found[before:] = [f"column '{source}': {line}" for line in problems.found[before:]]
+            config = options_from(component.config, column.options, problems, f"{source}.{name}")
             if len(problems.found) == before:
                 self.columns[field] = column
                 self.encoders[field] = component.build(config, column=column)
