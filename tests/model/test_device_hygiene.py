@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from polyscene.data.sampling import WindowSampler
 from polyscene.data.windows import Windows
 from polyscene.model import PolysceneModel
-from polyscene.training.balancer import MeanBalancer
+from polyscene.training.balancers import MeanBalancer
 from polyscene.training.fit import task_weights
 from polyscene.training.loading import Loaded
 from polyscene.training.optimizer import build_optimizer

@@ -66,10 +66,10 @@ def test_optimizer_and_model_go_on_where_they_stopped(tmp_path: Path) -> None:
     optimized(whole, 6)
     stopped = small_model()
     optimizer = optimized(stopped, 3)
-    save_training(tmp_path, stopped, optimizer, {"step": 3})
+    save_training(tmp_path, {"model": stopped}, optimizer, {"step": 3})
     restored = small_model()
     fresh = torch.optim.AdamW(restored.parameters(), lr=0.1, weight_decay=0.1)
-    assert load_training(tmp_path, restored, fresh) == {"step": 3}
+    assert load_training(tmp_path, {"model": restored}, fresh) == {"step": 3}
     for step in range(3, 6):
         torch.manual_seed(step)
         sum((parameter * torch.randn_like(parameter)).sum() for parameter in restored.parameters()).backward()
@@ -82,14 +82,14 @@ def test_optimizer_and_model_go_on_where_they_stopped(tmp_path: Path) -> None:
 def test_only_the_newest_state_of_training_is_kept(tmp_path: Path) -> None:
     model = small_model()
     for step in (1, 2):
-        save_training(tmp_path, model, optimized(model, 1), {"step": step})
+        save_training(tmp_path, {"model": model}, optimized(model, 1), {"step": step})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["training-2.safetensors", "training.json"]
     assert json.loads((tmp_path / "training.json").read_text())["step"] == 2
 
 
 def test_training_that_has_not_begun(tmp_path: Path) -> None:
     model = small_model()
-    assert load_training(tmp_path, model, torch.optim.AdamW(model.parameters())) is None
+    assert load_training(tmp_path, {"model": model}, torch.optim.AdamW(model.parameters())) is None
 
 
 def test_a_checkpoint_of_another_model_names_all_differences(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ class TestFullDisk:
     @pytest.fixture
     def old(self, tmp_path: Path) -> dict[str, bytes]:
         save_model(tmp_path, small_model(), {"a": 1})
-        save_training(tmp_path, small_model(), optimized(small_model(), 1), {"step": 1})
+        save_training(tmp_path, {"model": small_model()}, optimized(small_model(), 1), {"step": 1})
         return self.content(tmp_path)
 
     @staticmethod
@@ -171,7 +171,7 @@ class TestFullDisk:
         big = nn.Linear(100, 100)
         optimizer = optimized(big, 1)
         with full_disk(), pytest.raises(CheckpointError, match="cannot write"):
-            save_training(tmp_path, big, optimizer, {"step": 2})
+            save_training(tmp_path, {"model": big}, optimizer, {"step": 2})
         assert self.content(tmp_path) == old
 
     def test_json(self, old: dict[str, bytes], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from polyscene.errors import CheckpointError, ConfigError
-from polyscene.training import fit
+from polyscene.training import fit, step
 from polyscene.training.files import read_tensors
 from polyscene.training.run import train
 from tests.tiny import THREE, tiny_config, tiny_host
@@ -113,7 +113,7 @@ def test_a_finished_run_repeated_trains_nothing_and_says_the_same(
     def forbidden(*_: Any) -> None:
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr(fit, "step_losses", forbidden)
+    monkeypatch.setattr(step, "step_losses", forbidden)
     train(tiny_config(finished), tiny_host())
     assert {path: path.read_bytes() for path in before} == before
     assert results(finished) == rows

@@ -11,10 +11,11 @@ PACKAGES = (
     "polyscene.features",
     "polyscene.sequence",
     "polyscene.adapters",
+    "polyscene.routing",
     "polyscene.tasks",
     "polyscene.data.splits",
     "polyscene.training.strategy",
-    "polyscene.training.balancer",
+    "polyscene.training.balancers",
     "polyscene.training.loggers",
     "polyscene.evaluation.baselines",
 )

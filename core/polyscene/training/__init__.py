@@ -1,5 +1,5 @@
 """Training: strategies, balancers, loggers and the loop."""
 
-from polyscene.training import balancer, loggers, strategy
+from polyscene.training import balancers, loggers, strategy
 
-COMPONENTS = [*strategy.COMPONENTS, *balancer.COMPONENTS, *loggers.COMPONENTS]
+COMPONENTS = [*strategy.COMPONENTS, *balancers.COMPONENTS, *loggers.COMPONENTS]

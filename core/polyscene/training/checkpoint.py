@@ -56,14 +56,17 @@ def load_state(state: Mapping[str, Tensor], model: nn.Module, *, where: str) -> 
 
 
 def save_training(
-    directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]
+    directory: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, facts: dict[str, Any]
 ) -> None:
-    """Write the state of training. The tensors carry the step in their file name, the json names the file.
+    """Write the state of training: modules by name (model, balancer), optimizer and facts.
 
-    The json is written last, so that a process killed in between leaves the previous state whole.
+    The tensors carry the step in their file name, the json names the file. The json is written last, so that a
+    process killed in between leaves the previous state whole.
     """
     step = facts["step"]
-    tensors = {f"model.{name}": tensor for name, tensor in unique_state(model).items()}
+    tensors = {
+        f"{key}.{name}": tensor for key, module in modules.items() for name, tensor in unique_state(module).items()
+    }
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             for key, value in optimizer.state.get(parameter, {}).items():
@@ -76,15 +79,19 @@ def save_training(
             old.unlink(missing_ok=True)
 
 
-def load_training(directory: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+def load_training(
+    directory: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
+) -> dict[str, Any] | None:
     """Restore the state of training and return its facts, or ``None`` where training has not begun."""
     if not (directory / "training.json").is_file():
         return None
     facts = read_json(directory / "training.json")
     path = directory / facts.pop("tensors")
     tensors = read_tensors(path)
-    state = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    load_state(state, model, where=str(path))
+    for key, module in modules.items():
+        prefix = f"{key}."
+        state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        load_state(state, module, where=str(path))
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             prefix = f"optimizer.{group_index}.{index}."

@@ -18,13 +18,14 @@ from polyscene.data.sampling import MixedSampler, Share, WindowSampler
 from polyscene.errors import PolysceneError
 from polyscene.evaluation.evaluator import Subject, model_scorer, validation_score
 from polyscene.model import PolysceneModel
+from polyscene.routing import RECOGNITION
 from polyscene.training.assembly import task_names
-from polyscene.training.balancer import Balancer
+from polyscene.training.balancers.balancer import Balancer
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_training
 from polyscene.training.held import HeldSlices, freeze_others
 from polyscene.training.loading import LoadedScenario
-from polyscene.training.optimizer import build_optimizer, learning_rate, set_learning_rate
-from polyscene.training.step import seed_step, step_losses
+from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
+from polyscene.training.step import Step, seed_step
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -106,11 +107,13 @@ class Fitting:
         plain_optimizer = build_optimizer(
             torch.nn.ModuleList([self.model, balancer]), trainer, self.config.backbone.suffix_lr
         )
-        state = State(**(load_training(self.folder, self.model, plain_optimizer) or {}))
+        modules = {"model": self.model, "balancer": balancer}
+        state = State(**(load_training(self.folder, modules, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
         held = HeldSlices(self.model, self.scenarios)
-        sampler, weights = self._sampler(), task_weights(self.scenarios)
+        step = Step(self.model, wrapped, fabric, task_weights(self.scenarios), trainer.accumulate)
+        sampler = self._sampler()
         losses_so_far: list[dict[str, Tensor]] = []
         started = time.monotonic() - state.seconds
         while state.step < trainer.steps and not state.ended:
@@ -120,12 +123,10 @@ class Fitting:
                 number = state.step * trainer.accumulate + micro
                 seed_step(self.config.seed, number, fabric.global_rank)
                 batch = sampler.draw(number)
-                with fabric.no_backward_sync(wrapped, enabled=micro < trainer.accumulate - 1):
-                    losses = step_losses(wrapped, batch, weights)
-                    fabric.backward(balancer(losses) / trainer.accumulate)
+                losses = balancer.backward(step, batch, last=micro == trainer.accumulate - 1)
                 losses_so_far.append({name: loss.detach() for name, loss in losses.items()})
             if trainer.clip > 0:
-                fabric.clip_gradients(wrapped, optimizer, max_norm=trainer.clip, error_if_nonfinite=False)
+                clip_gradients(fabric, plain_optimizer, self.model.router, trainer.clip)
             optimizer.step()
             held.put_back()
             optimizer.zero_grad(set_to_none=True)
@@ -135,7 +136,7 @@ class Fitting:
                 self._validate(state, losses_so_far)
                 losses_so_far = []
                 state.seconds = time.monotonic() - started
-                self._save(state, plain_optimizer)
+                self._save(state, modules, plain_optimizer)
         load_weights(self.folder / "model.safetensors", self.model)
         return state
 
@@ -185,16 +186,19 @@ class Fitting:
         """Means over all processes, so that every one of them stops where one has lost its way."""
         if self.fabric.world_size == 1:
             return losses
-        pairs = [[losses.get(name, 0.0), float(name in losses)] for name in self.scenarios]
+        names = [*self.scenarios, RECOGNITION]
+        pairs = [[losses.get(name, 0.0), float(name in losses)] for name in names]
         sums: Any = self.fabric.all_reduce(torch.tensor(pairs, device=self.fabric.device), reduce_op="sum")
-        sums_K2 = zip(self.scenarios, sums.tolist(), strict=True)
+        sums_K2 = zip(names, sums.tolist(), strict=True)
         return {name: total / count for name, (total, count) in sums_K2 if count}
 
-    def _save(self, state: State, optimizer: torch.optim.Optimizer) -> None:
+    def _save(
+        self, state: State, modules: Mapping[str, torch.nn.Module], optimizer: torch.optim.Optimizer
+    ) -> None:
         if self.fabric.is_global_zero:
             if state.best_step == state.step:
                 save_model(self.folder, self.model, self.learned)
-            save_training(self.folder, self.model, optimizer, vars(state))
+            save_training(self.folder, modules, optimizer, vars(state))
         self.fabric.barrier()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from polyscene.training.balancer import MeanBalancer
+from polyscene.training.balancers import MeanBalancer
 
 
 def test_the_mean_counts_every_scenario_of_the_step_alike() -> None:
