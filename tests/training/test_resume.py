@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from polyscene.data.files import UNFINISHED
 from polyscene.errors import CheckpointError, ConfigError
 from polyscene.training import fit, step
 from polyscene.training.files import read_tensors
@@ -101,7 +102,9 @@ train(tiny_config({str(tmp_path / "run")!r}), tiny_host())
     state = json.loads((tmp_path / "run" / STATE).read_text())
     assert 0 < state["step"] < 20
     read_tensors(tmp_path / "run" / MODEL)
+    assert list((tmp_path / "run").rglob(UNFINISHED))
     assert_same(train(tiny_config(tmp_path / "run"), tiny_host()), finished)
+    assert not list((tmp_path / "run").rglob(UNFINISHED))
 
 
 def test_a_finished_run_repeated_trains_nothing_and_says_the_same(

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from polyscene.errors import DataError, PolysceneError
 
+UNFINISHED = ".*.part"
+"""Names of files that are being written: what a killed process leaves behind."""
+
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space and run again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space and run again"),

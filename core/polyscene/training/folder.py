@@ -16,7 +16,7 @@ import yaml
 
 from polyscene.config.plain import to_mapping
 from polyscene.config.schema import TrainConfig
-from polyscene.data.files import write_error
+from polyscene.data.files import UNFINISHED, write_error
 from polyscene.errors import CheckpointError, ConfigError
 from polyscene.training.files import write_json, write_text
 
@@ -47,6 +47,8 @@ def open_run(config: TrainConfig) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(error, folder, CheckpointError) from error
+    for unfinished in folder.rglob(UNFINISHED):  # left by a process that was killed while writing
+        unfinished.unlink(missing_ok=True)
     write_text(known, resolved)
     return folder
 
