@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_two_scenarios_may_share_a_data_set(host: Host) -> None:
 def test_every_choice_of_every_group_resolves(host: Host) -> None:
     for kind in COMPONENT_GROUPS:
         names = ",".join(host.registry.names(kind))
-        prepared = prepare_train(["scenario=video", f"{kind}={names}"], host, sweep=True)
+        prepared = prepare_train(["scenario=[video,music]", f"{kind}={names}"], host, sweep=True)
         assert len(prepared.jobs_to_check()) == len(names.split(","))
 
 
@@ -108,7 +109,7 @@ def test_the_commands_in_the_files_are_accepted(host: Host) -> None:
     }
     assert len(shown) > 20  # the pattern finds them
     for line in sorted(shown):
-        words = line.split()
+        words = shlex.split(line)
         prepare_train([word for word in words if word != "-m"], host, sweep="-m" in words)
 
 

@@ -130,8 +130,8 @@ def test_a_state_before_a_step_is_the_state_after_the_history_so_far(built: tupl
     batch = draw(model, loaded, (SHOP,))[SHOP]
     catalogue = model.catalogue(SHOP)
     with torch.no_grad():
-        raw = model._histories({SHOP: batch}, {SHOP: catalogue})[SHOP]
-        before = model._adapted({SHOP: raw})[SHOP]
+        raw, own = model._histories({SHOP: batch}, {SHOP: catalogue})
+        before = model._adapted(raw, own)[SHOP]
         for length in (0, 1, 3):
             valid = batch.valid_BT & (torch.arange(batch.valid_BT.shape[1]) < length)
             cut = Windows(**{**vars(batch), "valid_BT": valid})

@@ -11,7 +11,9 @@ from polyscene.config.declared import check_declaration, check_options
 from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import COMPONENT_GROUPS
 from polyscene.config.validate import REPORTED, from_mapping
+from polyscene.data.configured import configured
 from polyscene.data.datasets import DataSet
+from polyscene.data.scenario import Scenario, ScenarioConfig
 from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 
@@ -48,7 +50,19 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems) -> T
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
     _check_controls(mapping.get("controls"), host, problems)
     config = from_mapping(TrainConfig, values, problems)
+    if config is not None:
+        _check_router(config, problems)
     return config if len(problems.found) == before else None
+
+
+def _check_router(config: TrainConfig, problems: Problems) -> None:
+    from polyscene.routing import check_worth_routing  # brings torch, which a config alone does not need
+
+    try:
+        plans = config.strategy.build().plans(list(config.scenario))
+        check_worth_routing(config.router.name, (plan.scenarios for plan in plans))
+    except ConfigError as error:
+        problems.add_error(error)
 
 
 def _check_controls(controls: Any, host: Host, problems: Problems) -> None:
@@ -93,9 +107,18 @@ def _scenarios(mapping: Any, datasets: set[str], host: Host, problems: Problems)
         except PolysceneError as error:
             problems.add_error(error)
             continue
-        check_declaration(scenario, host, problems)
         config = from_mapping(scenario.config, options or {}, problems, f"scenario.{name}")
         if config is not None:
             check_options(name, config, datasets, host, problems)
+            scenario = _configured(scenario, config, problems)
+        check_declaration(scenario, host, problems)
         found[name] = config or REPORTED
     return found
+
+
+def _configured(scenario: Scenario, config: ScenarioConfig, problems: Problems) -> Scenario:
+    try:
+        return configured(scenario, config)
+    except ConfigError as error:
+        problems.add_error(error)
+        return scenario

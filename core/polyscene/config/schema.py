@@ -96,6 +96,8 @@ class TrainConfig:
     """How a history becomes the user's state."""
     adapter: Choice
     """How the shared representation is adapted to each scenario."""
+    router: Choice
+    """How the scenario of a row without a label is recognized."""
     strategy: Choice
     """How parameters are trained."""
     balancer: Choice
@@ -126,6 +128,8 @@ class EvaluateConfig:
     """Only this population (see ``metrics.json``); empty evaluates all."""
     scenario: list[str] | None = None
     """Only these scenarios; null evaluates all."""
+    route: Literal["", "label", "hard", "soft"] = ""
+    """Only with states adapted in this way (hard and soft need a router); empty evaluates all that there are."""
     device: str = "auto"
     """Device: ``auto``, ``cpu``, ``cuda``."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -145,6 +149,9 @@ class RecommendConfig:
     """The user's id in the scenario's data."""
     k: int = bounded(10, at_least=1)
     """Number of items."""
+    route: Literal["label", "hard", "soft", "router"] = "label"
+    """Which adapter the user's state goes through: the scenario's (label) or, as if nobody had named the scenario,
+    that of the likeliest one (hard), a mixture by probability (soft), or what the router's config says (router)."""
     device: str = "auto"
     """Device: ``auto``, ``cpu``, ``cuda``."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -15,7 +15,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from polyscene.config.folder import conf_dir
 from polyscene.registry.host import Host
 
-COMPONENT_GROUPS = ("fusion", "sequence", "adapter", "strategy", "balancer", "logger")
+COMPONENT_GROUPS = ("fusion", "sequence", "adapter", "router", "strategy", "balancer", "logger")
 """Config groups that choose a component: the group is the component's kind."""
 
 

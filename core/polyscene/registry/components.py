@@ -13,6 +13,7 @@ KINDS = (
     "fusion",
     "sequence",
     "adapter",
+    "router",
     "task",
     "loss",
     "balancer",

@@ -78,6 +78,8 @@ def build_model(
         sequence=config.sequence.build(d_model=d_model, max_length=longest),
         user_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
         item_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
+        # Last, so that the weights above start as they do without it.
+        router=config.router.build(d_model=d_model, n_scenarios=len(parts)) if len(parts) > 1 else None,
     )
     if weights is not None:
         load_weights(weights, model)

@@ -8,6 +8,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from polyscene.model import PolysceneModel
+from polyscene.routing import RECOGNITION
 from polyscene.training.assembly import build_model
 from polyscene.training.curves import append_metrics, drop_metrics
 from polyscene.training.fit import Fitting, Progress, State, rows_per_scenario
@@ -76,7 +77,7 @@ class ModelTrainer:
 
         def started(step: int) -> None:
             if self.fabric.is_global_zero:
-                drop_metrics(curves, step, plan.label, plan.scenarios)
+                drop_metrics(curves, step, plan.label, [*plan.scenarios, RECOGNITION])
             bar.step(step)
 
         def metrics(step: int, values: dict[str, float]) -> None:

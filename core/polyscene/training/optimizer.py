@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from polyscene.backbone.suffix import Suffix
 from polyscene.config.schema import TrainerConfig
+from polyscene.routing import Router
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def build_optimizer(model: nn.Module, trainer: TrainerConfig, suffix_lr: float = 1.0) -> torch.optim.AdamW:
@@ -46,3 +51,13 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate of all parameters, scaled for those of the backbone."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("lr_scale", 1.0)
+
+
+def clip_gradients(fabric: Fabric, optimizer: torch.optim.Optimizer, router: Router | None, norm: float) -> None:
+    """Scale gradients down to a norm; those of a detached router by themselves, as they are nobody else's."""
+    fabric.strategy.precision.unscale_gradients(optimizer)
+    apart = {id(p) for p in router.parameters()} if router is not None and router.config.detach else set()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for part in (False, True):
+        own = [p for p in parameters if (id(p) in apart) is part]
+        nn.utils.clip_grad_norm_(own, norm, error_if_nonfinite=False)
