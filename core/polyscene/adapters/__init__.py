@@ -5,6 +5,8 @@ from __future__ import annotations
 from polyscene.adapters.adaptdhm import AdaptDhm, AdaptDhmConfig
 from polyscene.adapters.bank import AdapterBank, Routing
 from polyscene.adapters.bottleneck import Bottleneck, BottleneckConfig
+from polyscene.adapters.combine import CombinedConfig, Parallel, Stack
+from polyscene.adapters.fusion import Fusion, FusionConfig
 from polyscene.adapters.gate import Gate, GateConfig
 from polyscene.adapters.hamur import Hamur, HamurConfig
 from polyscene.adapters.id_feature import IdFeature, IdFeatureConfig
@@ -26,6 +28,9 @@ COMPONENTS = [
     Component("adapter", "m3oe", M3oe, M3oeConfig),
     Component("adapter", "m2m", M2m, M2mConfig),
     Component("adapter", "adaptdhm", AdaptDhm, AdaptDhmConfig),
+    Component("adapter", "stack", Stack, CombinedConfig),
+    Component("adapter", "parallel", Parallel, CombinedConfig),
+    Component("adapter", "fusion", Fusion, FusionConfig),
 ]
 
 __all__ = ["COMPONENTS", "AdapterBank", "Routing"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from polyscene.config.plain import to_mapping
-from polyscene.config.validate import options_from
+from polyscene.config.validate import REPORTED, options_from
 from polyscene.errors import ConfigError, PolysceneError, Problems
 from polyscene.registry.components import Component
 from polyscene.registry.host import Host
@@ -34,6 +35,18 @@ class Choice:
     def as_mapping(self) -> dict[str, Any]:
         """What a config file says: ``{name: ..., option: ...}``."""
         return {"name": self.name, **(to_mapping(self.options) if self.options is not None else {})}
+
+
+def parts_of(kind: str) -> dict[str, str]:
+    """Metadata of a field ``dict[str, Choice]``, for the options of a component that is made of others.
+
+    A config gives such a field as ``{LABEL: NAME or {name: NAME, option: value, ...}, ...}``, and :func:`choose`
+    resolves it together with the component.
+
+    Args:
+        kind: the kind of the parts.
+    """
+    return {"parts": kind}
 
 
 def choose(kind: str, value: Any, host: Host, problems: Problems, where: str = "") -> Choice | None:
@@ -63,6 +76,7 @@ def choose(kind: str, value: Any, host: Host, problems: Problems, where: str = "
         return None
     before = len(problems.found)
     given = {key: option for key, option in mapping.items() if key != "name"}
+    _choose_parts(component.config, given, host, problems, where)
     options = options_from(component.config, given, problems, where)
     return Choice(component.name, options, component) if len(problems.found) == before else None
 
@@ -78,6 +92,17 @@ def chosen(kind: str, value: Any, host: Host, *, where: str = "") -> Choice:
     problems.raise_if_any(ConfigError)
     assert choice is not None
     return choice
+
+
+def _choose_parts(config: Any, given: dict[str, Any], host: Host, problems: Problems, where: str) -> None:
+    """Replace what is said about parts by the chosen components."""
+    for field in dataclasses.fields(config) if config is not None else ():
+        kind, parts = field.metadata.get("parts"), given.get(field.name)
+        if kind and isinstance(parts, Mapping):
+            given[field.name] = {
+                str(label): choose(kind, part, host, problems, f"{where}.{field.name}.{label}") or REPORTED
+                for label, part in parts.items()
+            }
 
 
 def _known(host: Host, kind: str) -> str:
