@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 
 from polyscene.data.windows import Windows
-from polyscene.evaluation.ranking import Pairs
-from polyscene.evaluation.requests import _with_own
 from polyscene.model import _before_each_step
 
 
@@ -38,11 +36,3 @@ def test_no_item_of_a_basket_is_seen_when_another_is_predicted() -> None:
         [0, 1, 1, 3, 3],
     ]
     assert _before_each_step(h_BTd, windows(together=False)).squeeze(-1).tolist() == [[0, 1, 2, 3, 4]] * 2
-
-
-def test_nobody_is_recommended_to_themselves() -> None:
-    own_B = torch.tensor([7, 3])
-    alone = _with_own(None, own_B)
-    assert (alone.row_M.tolist(), alone.item_M.tolist()) == ([0, 1], [7, 3])
-    more = _with_own(Pairs(torch.tensor([1]), torch.tensor([4])), own_B)
-    assert set(zip(more.row_M.tolist(), more.item_M.tolist(), strict=True)) == {(1, 4), (0, 7), (1, 3)}

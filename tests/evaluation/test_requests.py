@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from polyscene.data.phases import Phase
+from polyscene.data.scenario import View
 from polyscene.evaluation.requests import (
     POPULATIONS,
     VALIDATION,
@@ -164,3 +165,20 @@ def test_triples_ask_for_the_tail_and_leave_out_other_true_ones(scenarios: dict[
 def _in_event_order(one: LoadedScenario, values: np.ndarray) -> np.ndarray:
     """Values of interactions in the order of the flat events: by user, then phase, then as in the table."""
     return values[np.lexsort([one.split.phase_R, one.tables.user_R])]
+
+
+@pytest.mark.parametrize("mask_history", [True, False])
+def test_nobody_is_recommended_to_themselves(mask_history: bool) -> None:
+    session = tiny_session(tiny_config("", (PEOPLE,)))
+    one = session.load().scenarios[PEOPLE]
+    subject = session.subject(PEOPLE, one)
+    assert subject.own_item_U is not None
+    view = View(mask_history=mask_history)
+    batches = list(subject.requests(EVERY["warm"], view))
+    assert batches
+    for batch in batches:
+        assert batch.masked is not None
+        left_out = set(zip(batch.masked.row_M.tolist(), batch.masked.item_M.tolist(), strict=True))
+        own = one.tables.users["user_id"].to_numpy()[batch.user_B.numpy()]
+        position = {label: index for index, label in enumerate(one.tables.items["item_id"])}
+        assert {(row, position[label]) for row, label in enumerate(own)} <= left_out
