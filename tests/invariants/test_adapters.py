@@ -29,11 +29,11 @@ def rows(count, seed=0):
     return torch.randn(count, D_MODEL, generator=torch.Generator().manual_seed(seed))
 
 
-def routings(counts):
+def routings(counts, dtype=torch.float32):
     """The same routing of sorted rows said in three ways."""
     by_segments = Routing.of_segments(counts, "cpu")
     assert by_segments.index_N is not None
-    one_hot = torch.nn.functional.one_hot(by_segments.index_N, SCENARIOS).float()
+    one_hot = torch.nn.functional.one_hot(by_segments.index_N, SCENARIOS).to(dtype)
     return {
         "index": Routing(index_N=by_segments.index_N),
         "segments": by_segments,
@@ -49,10 +49,12 @@ counts = st.lists(st.tuples(st.integers(0, SCENARIOS - 1), st.sampled_from([1, 3
 @given(counts=counts)
 @settings(max_examples=6, deadline=None)
 def test_index_segments_and_one_hot_weights_are_the_same_routing(component, counts):
-    bank, h_Nd = build(component), rows(sum(count for _, count in counts))
-    by_index, by_segments, by_weights = (bank(h_Nd, routing) for routing in routings(counts).values())
-    torch.testing.assert_close(by_segments, by_index, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(by_weights, by_index, rtol=1e-5, atol=1e-6)
+    bank, h_Nd = build(component).double(), rows(sum(count for _, count in counts)).double()
+    by_index, by_segments, by_weights = (
+        bank(h_Nd, routing) for routing in routings(counts, torch.float64).values()
+    )
+    torch.testing.assert_close(by_segments, by_index, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(by_weights, by_index, rtol=1e-10, atol=1e-12)
 
 
 @every_adapter
@@ -121,8 +123,7 @@ def test_starts_as_one_function_for_all_scenarios(component):
     for routing in routings([(k, 70) for k in range(SCENARIOS)]).values():
         out_KNd = bank(rows(70).repeat(SCENARIOS, 1), routing).view(SCENARIOS, 70, D_MODEL)
         torch.testing.assert_close(out_KNd, out_KNd[:1].expand_as(out_KNd), rtol=1e-5, atol=1e-6)
-        if bank.starts_as_identity:
-            assert torch.equal(out_KNd[0], rows(70))
+        assert torch.equal(out_KNd[0], rows(70)) == bank.starts_as_identity
 
 
 @every_adapter
@@ -132,6 +133,29 @@ def test_shared_and_own_parameters_are_all_there_is(component):
     assert own.keys() | shared.keys() == named.keys()
     assert not own.keys() & shared.keys()
     assert all(buffer.shape[0] == SCENARIOS for buffer in bank.scenario_buffers().values())
+
+
+@every_adapter
+def test_rows_of_every_scenario_reach_what_is_shared(component):
+    bank = build(component)
+    shared, joint = bank.shared_parameters(), bank.joint_parameters()
+    assert joint.keys() <= shared.keys()
+    for k in range(SCENARIOS):
+        routing = Routing(index_N=torch.full((200,), k), personal_Nd=rows(200, seed=1))
+        loss = bank(rows(200), routing).square().sum()
+        gradients = torch.autograd.grad(loss, list(shared.values())) if shared else ()
+        for name, gradient in zip(shared, gradients, strict=True):
+            assert gradient.count_nonzero() > 0, f"rows of scenario {k} do not reach {name}"
+            if name in joint:
+                assert gradient.flatten(1).count_nonzero(1).all(), f"{name} is not joint"
+
+
+@every_adapter
+def test_scenarios_are_told_apart_unless_the_kind_says_that_it_ignores_them(component):
+    bank = build(component)
+    first, second = (bank(rows(9), Routing(index_N=torch.full((9,), k))) for k in (0, 1))
+    assert torch.equal(first, second) == bank.ignores_scenario
+    assert not (bank.ignores_scenario and bank.scenario_parameters())
 
 
 @every_adapter

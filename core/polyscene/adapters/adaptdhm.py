@@ -45,6 +45,7 @@ class AdaptDhm(AdapterBank):
     h``.
     """
 
+    ignores_scenario = True
     source = "AdaptDHM, arXiv 2211.12105"
     config: AdaptDhmConfig
     center_Jd: Tensor

@@ -10,6 +10,8 @@ from polyscene.adapters.bank import AdapterBank, Routing
 class NoAdapter(AdapterBank):
     """``z = h``."""
 
+    ignores_scenario = True
+
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
         return h_Nd
 
