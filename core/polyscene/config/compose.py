@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from polyscene.config.folder import conf_dir
 from polyscene.config.overrides import Overrides, check_overrides
 from polyscene.config.resolve import check_train
+from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import install
 from polyscene.errors import ConfigError, Problems
 from polyscene.registry.host import Host
@@ -33,10 +34,10 @@ def compose(name: str, overrides: Iterable[str], host: Host) -> dict[str, Any]:
         ConfigError: overrides that cannot be applied, all of them in one message.
     """
     problems = Problems("config")
-    with _composer(host):
+    with composer(host):
         checked = check_overrides(name, overrides, host, problems)
         problems.raise_if_any(ConfigError)
-        return _plain(name, checked.lines)
+        return composed(name, checked.lines)
 
 
 def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) -> Overrides:
@@ -54,25 +55,27 @@ def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) 
         ConfigError: everything that is wrong, in overrides and in values, in one message.
     """
     problems = Problems("config")
-    with _composer(host):
+    with composer(host):
         checked = check_overrides("train", overrides, host, problems, sweep=sweep)
         for lines in checked.jobs_to_check():
             found = Problems("config")
-            check_train(_plain("train", lines), host, found)
+            check_train(composed("train", lines), host, found, TrainConfig)
             problems.found += [line for line in found.found if line not in problems.found]
     problems.raise_if_any(ConfigError)
     return checked
 
 
 @contextmanager
-def _composer(host: Host) -> Iterator[None]:
+def composer(host: Host) -> Iterator[None]:
+    """Hydra, initialized with the config folders of a host's plugins."""
     install(host)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         yield
 
 
-def _plain(name: str, overrides: list[str]) -> dict[str, Any]:
+def composed(name: str, overrides: list[str]) -> dict[str, Any]:
+    """The plain values of a config, inside :func:`composer`; the overrides must have been checked."""
     try:
         mapping: Any = OmegaConf.to_container(hydra_compose(name, overrides), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:

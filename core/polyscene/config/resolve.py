@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from polyscene.backbone.config import BackboneConfig
 from polyscene.config.choice import choose
@@ -16,6 +16,8 @@ from polyscene.data.datasets import DataSet
 from polyscene.data.scenario import Scenario, ScenarioConfig
 from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
+
+Config = TypeVar("Config", bound=TrainConfig)
 
 SINGLE = "single"
 """The control that trains each scenario alone; the other controls are baselines."""
@@ -33,14 +35,21 @@ def resolve_train(mapping: Mapping[str, Any], host: Host) -> TrainConfig:
             and components, options that a component does not have.
     """
     problems = Problems("config")
-    config = check_train(mapping, host, problems)
+    config = check_train(mapping, host, problems, TrainConfig)
     problems.raise_if_any(ConfigError)
     assert config is not None
     return config
 
 
-def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems) -> TrainConfig | None:
-    """As :func:`resolve_train`, adding what is wrong to ``problems`` and returning ``None`` then."""
+def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls: type[Config]) -> Config | None:
+    """As :func:`resolve_train`, adding what is wrong to ``problems`` and returning ``None`` then.
+
+    Args:
+        mapping: the composed config.
+        host: knows scenarios and components.
+        problems: receives what is wrong.
+        cls: the config to make: of training, or of a command that trains and has options of its own.
+    """
     before = len(problems.found)
     values: dict[str, Any] = dict(mapping)
     for kind in COMPONENT_GROUPS:
@@ -49,7 +58,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems) -> T
     values["scenario"] = _scenarios(mapping.get("scenario"), set(values["dataset"]), host, problems)
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
     _check_controls(mapping.get("controls"), host, problems)
-    config = from_mapping(TrainConfig, values, problems)
+    config = from_mapping(cls, values, problems)
     if config is not None:
         _check_router(config, problems)
     return config if len(problems.found) == before else None
