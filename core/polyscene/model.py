@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from polyscene.adapters.bank import AdapterBank, Routing
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
-from polyscene.features.encoder import SharedModules
+from polyscene.features.encoder import Encoder, SharedModules
 from polyscene.features.entity import EntityEncoder
 from polyscene.routing import LABEL, RECOGNITION, Route, Router, check_route
 from polyscene.sequence.model import SequenceModel
@@ -145,6 +146,20 @@ class PolysceneModel(nn.Module):
         """The scenario's first task."""
         return next(iter(self.tasks_of(name).values()))
 
+    def shared_parameters(self) -> dict[str, nn.Parameter]:
+        """Trainable parameters that belong to no single scenario, by name.
+
+        The sequence model, what banks share, and what encoders of several scenarios use together. A scenario's own
+        encoders and tasks are not among them, and neither are stacked adapters, of which it has a slice.
+        """
+        own = {id(p) for bank in (self.user_bank, self.item_bank) for p in bank.scenario_parameters().values()}
+        reached = Counter(key for name in self.names for key in self._reached(name))
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad and id(parameter) not in own and reached.get(id(parameter), 2) > 1
+        }
+
     def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
         """Item vectors through the scenario's adapter."""
         return self.item_bank(x_Nd, Routing.of_segments([(self.index[name], len(x_Nd))], x_Nd.device))
@@ -156,6 +171,13 @@ class PolysceneModel(nn.Module):
         states, own = self._histories({name: windows}, {name: catalogue})
         h_BTd = states[name]
         return h_BTd[torch.arange(len(h_BTd), device=h_BTd.device), windows.length_B], own
+
+    def _reached(self, name: str) -> set[int]:
+        """Ids of the parameters of a scenario's encoders and tasks, with those that they share with others."""
+        parts = [part[name] for part in (self.items, self.users, self.events, self.tasks) if name in part]
+        modules = [module for part in parts for module in part.modules()]
+        modules += [one for module in modules if isinstance(module, Encoder) for one in module.shared.values()]
+        return {id(parameter) for module in modules for parameter in module.parameters()}
 
     def _histories(
         self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
