@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
     from polyscene.registry.components import Component as Component
+    from polyscene.registry.lazy import components_of as components_of
+    from polyscene.registry.lazy import imported as imported
     from polyscene.tasks.link import LinkConfig as LinkConfig
     from polyscene.tasks.link import LinkTask as LinkTask
     from polyscene.tasks.losses import RankingLoss as RankingLoss
@@ -83,6 +85,7 @@ _HOME = {
     "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),
     "registry.components": ("Component",),
+    "registry.lazy": ("components_of", "imported"),
     "tasks.link": ("LinkConfig", "LinkTask"),
     "tasks.losses": ("RankingLoss", "SoftmaxLoss"),
     "tasks.popularity": ("PopularityBias",),

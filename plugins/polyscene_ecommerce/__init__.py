@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
-from typing import Any
 
 from polyscene import (
     Category,
     Column,
     Component,
-    DataAccess,
     Id,
     Number,
     Scenario,
     ScenarioConfig,
-    Tables,
     TaskSpec,
     Text,
     View,
+    components_of,
     hookimpl,
+    imported,
 )
 
 POLYSCENE_API = "1.0"
@@ -50,15 +48,10 @@ class EcommerceConfig(ScenarioConfig):
     drop_categories: tuple[str, ...] = field(default=("COUPON/MISC ITEMS", "FUEL"))
 
 
-def _load(config: EcommerceConfig, data: DataAccess) -> Tables:
-    # pandas is imported on first use, so that listing plugins stays fast.
-    return importlib.import_module("polyscene_ecommerce.data").load(config, data)
-
-
 SCENARIO = Scenario(
     name="ecommerce",
     title="Groceries: a household's next purchases, new and repeated",
-    load=_load,
+    load=imported("polyscene_ecommerce.data", "load"),
     item_columns=(
         Text(),
         Id(),
@@ -83,10 +76,7 @@ def polyscene_scenarios() -> list[Scenario]:
 @hookimpl
 def polyscene_components() -> list[Component]:
     """The hierarchy encoder, the scale_shift adapter, the class_weighted loss and the purchase task."""
-    modules: list[Any] = [
-        importlib.import_module(f"{__name__}.{part}") for part in ("features", "adapter", "loss", "task")
-    ]
-    return [component for module in modules for component in module.COMPONENTS]
+    return components_of(__name__, "features", "adapter", "loss", "task")
 
 
 @hookimpl

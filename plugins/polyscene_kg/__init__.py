@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,13 @@ from polyscene import (
     ScenarioConfig,
     TaskSpec,
     Text,
+    components_of,
     hookimpl,
+    imported,
 )
 
 if TYPE_CHECKING:
-    from polyscene import DataAccess, Enrichment, Split, Tables
+    from polyscene import Enrichment, Split, Tables
 
 POLYSCENE_API = "1.0"
 ENRICHED = "video"
@@ -39,15 +40,10 @@ class KgConfig(ScenarioConfig):
     link_seed: int = 0
 
 
-def _load(config: KgConfig, data: DataAccess) -> Tables:
-    # pandas is imported on first use, so that listing plugins stays fast.
-    return importlib.import_module("polyscene_kg.data").load(config, data)
-
-
 KG = Scenario(
     name="kg",
     title="Facts about films: which entity completes (film, directed by, ?)",
-    load=_load,
+    load=imported("polyscene_kg.data", "load"),
     item_columns=(Text(), Category("type"), Id()),
     event_columns=(Category("relation"),),
     tasks=(TaskSpec("triple", options={"loss": "self_adversarial"}),),
@@ -65,9 +61,7 @@ def polyscene_scenarios() -> list[Scenario]:
 @hookimpl
 def polyscene_components() -> list[Component]:
     """The graph encoder, the complex_gate adapter, the self_adversarial loss and the triples split."""
-    parts = ("features", "adapter", "loss", "split")
-    modules: list[Any] = [importlib.import_module(f"{__name__}.{part}") for part in parts]
-    return [component for module in modules for component in module.COMPONENTS]
+    return components_of(__name__, "features", "adapter", "loss", "split")
 
 
 @hookimpl
@@ -77,7 +71,7 @@ def polyscene_enrich(
     """Facts about the films of ``video``, where both scenarios are in the run; nothing otherwise."""
     if scenario != ENRICHED or "kg" not in loaded:
         return None
-    return importlib.import_module("polyscene_kg.enrichment").film_facts(tables, loaded["kg"], splits["kg"])
+    return imported("polyscene_kg.enrichment", "film_facts")(tables, loaded["kg"], splits["kg"])
 
 
 @hookimpl

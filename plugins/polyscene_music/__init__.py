@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import Any
 
 from polyscene import (
     Column,
     Component,
-    DataAccess,
     Id,
     Scenario,
     ScenarioConfig,
-    Tables,
     TaskSpec,
     Text,
+    components_of,
     hookimpl,
+    imported,
 )
 
 POLYSCENE_API = "1.0"
@@ -27,15 +25,10 @@ class MusicConfig(ScenarioConfig):
     """Options of the scenario: those that every scenario has."""
 
 
-def _load(config: MusicConfig, data: DataAccess) -> Tables:
-    # pandas is imported on first use, so that listing plugins stays fast.
-    return importlib.import_module("polyscene_music.data").load(config, data)
-
-
 SCENARIO = Scenario(
     name="music",
     title="Artists to listen to, weighted by how often they were played",
-    load=_load,
+    load=imported("polyscene_music.data", "load"),
     # The text is the artist's name only: the source's tags name listeners of the artist, see features.py.
     item_columns=(Text(), Id(), Column("item_id", encoder="tag_profile")),
     user_columns=(Id(space="lastfm_user"),),
@@ -54,10 +47,7 @@ def polyscene_scenarios() -> list[Scenario]:
 @hookimpl
 def polyscene_components() -> list[Component]:
     """The tag_profile encoder, the rotation adapter and the listener_confidence loss."""
-    modules: list[Any] = [
-        importlib.import_module(f"{__name__}.{part}") for part in ("features", "adapter", "loss")
-    ]
-    return [component for module in modules for component in module.COMPONENTS]
+    return components_of(__name__, "features", "adapter", "loss")
 
 
 @hookimpl

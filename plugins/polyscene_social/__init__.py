@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from polyscene import (
     Column,
     Component,
-    DataAccess,
     Enrichment,
     Id,
     Scenario,
@@ -18,7 +15,9 @@ from polyscene import (
     Split,
     Tables,
     TaskSpec,
+    components_of,
     hookimpl,
+    imported,
 )
 
 POLYSCENE_API = "1.0"
@@ -36,15 +35,10 @@ class SocialConfig(ScenarioConfig):
     dataset: str = "auto"
 
 
-def _load(config: SocialConfig, data: DataAccess) -> Tables:
-    # pandas is imported on first use, so that listing plugins stays fast.
-    return importlib.import_module("polyscene_social.data").load(config, data)
-
-
 SCENARIO = Scenario(
     name="social",
     title="People to connect with, from who is connected with whom",
-    load=_load,
+    load=imported("polyscene_social.data", "load"),
     item_columns=(Id(space=SPACE), Column("item_id", encoder="friends", options={"space": SPACE})),
     user_columns=(Id(space=SPACE), Column("user_id", encoder="friends", options={"space": SPACE})),
     tasks=(TaskSpec("link", options={"loss": "activity_debiased"}),),
@@ -63,10 +57,7 @@ def polyscene_scenarios() -> list[Scenario]:
 @hookimpl
 def polyscene_components() -> list[Component]:
     """The friends encoder, the kronecker adapter and the activity_debiased loss."""
-    modules: list[Any] = [
-        importlib.import_module(f"{__name__}.{part}") for part in ("features", "adapter", "loss")
-    ]
-    return [component for module in modules for component in module.COMPONENTS]
+    return components_of(__name__, "features", "adapter", "loss")
 
 
 @hookimpl
@@ -76,7 +67,7 @@ def polyscene_enrich(
     """What people listen to, as text, where the music scenario is part of the run (its train rows only)."""
     if scenario != SCENARIO.name or "music" not in loaded or "music" not in splits:
         return None
-    return importlib.import_module(f"{__name__}.listening").listening(tables, loaded["music"], splits["music"])
+    return imported("polyscene_social.listening", "listening")(tables, loaded["music"], splits["music"])
 
 
 @hookimpl

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from polyscene import (
     Category,
@@ -17,11 +15,10 @@ from polyscene import (
     TaskSpec,
     Text,
     Timestamp,
+    components_of,
     hookimpl,
+    imported,
 )
-
-if TYPE_CHECKING:
-    from polyscene import DataAccess, Tables
 
 POLYSCENE_API = "1.0"
 
@@ -37,15 +34,10 @@ class VideoConfig(ScenarioConfig):
     dataset: str = "movielens_1m"
 
 
-def _load(config: VideoConfig, data: DataAccess) -> Tables:
-    # pandas is imported on first use, so that listing plugins stays fast.
-    return importlib.import_module("polyscene_video.data").load(config, data)
-
-
 VIDEO = Scenario(
     name="video",
     title="Films that a viewer watches next, and how they will be rated",
-    load=_load,
+    load=imported("polyscene_video.data", "load"),
     item_columns=(Text(), Id(), Tags("genres"), Number("year")),
     user_columns=(Category("age_group"), Category("gender"), Category("occupation")),
     event_columns=(Timestamp(encoder="watch_gap"), Number("rating")),
@@ -63,9 +55,7 @@ def polyscene_scenarios() -> list[Scenario]:
 @hookimpl
 def polyscene_components() -> list[Component]:
     """The watch_gap encoder, the excitation adapter and the rating_weighted loss."""
-    parts = ("features", "adapter", "loss")
-    modules: list[Any] = [importlib.import_module(f"{__name__}.{part}") for part in parts]
-    return [component for module in modules for component in module.COMPONENTS]
+    return components_of(__name__, "features", "adapter", "loss")
 
 
 @hookimpl
