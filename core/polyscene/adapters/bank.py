@@ -64,7 +64,7 @@ class AdapterBank(nn.Module, ABC):
     """
 
     starts_as_identity: bool = True
-    ignores_scenario: ClassVar[bool] = False
+    ignores_scenario: bool = False
     source: ClassVar[str] = ""
 
     def __init__(self, config: Any, d_model: int, n_scenarios: int) -> None:
@@ -94,6 +94,10 @@ class AdapterBank(nn.Module, ABC):
         """Parameters that all scenarios share, by name: experts, the network that generates weights, vectors."""
         own = {id(parameter) for parameter in self.scenario_parameters().values()}
         return {name: parameter for name, parameter in self.named_parameters() if id(parameter) not in own}
+
+    def uniform(self) -> list[tuple[AdapterBank, list[int]]]:
+        """The banks of one kind that this bank is made of, each with the scenarios of its rows: here itself."""
+        return [(self, list(range(self.n_scenarios)))]
 
     def grow(self, count: int = 1) -> None:
         """Add scenarios, each starting as at the beginning of training; outputs of the others stay bit-equal."""
@@ -129,9 +133,9 @@ def routed(parameter_K: Tensor, routing: Routing) -> Tensor:
 def routed_linear(h_Ni: Tensor, weight_Kio: Tensor, routing: Routing) -> Tensor:
     """``h_n @ W_{k(n)}`` for each row: ``[N, o]``.
 
-    Where rows of a scenario are neighbors, one product per segment: work grows with rows, and with scenarios only by
-    the start of a small product. Without segments, rows take copies of their matrices as long as these are small;
-    beyond that, and with soft weights, all rows go through the matrices of all scenarios.
+    Where rows of a scenario are neighbors, one product per segment: work grows with rows, and with scenarios only
+    by the start of a small product. Without segments, rows take copies of their matrices as long as these are
+    small; beyond that, and with soft weights, all rows go through the matrices of all scenarios.
     """
     if routing.weights_NK is not None:
         return torch.einsum("nk,kno->no", routing.weights_NK, _through_all(h_Ni, weight_Kio))

@@ -53,6 +53,7 @@ class CombinedBank(AdapterBank):
         super().__init__(config, d_model, n_scenarios)
         built = [choice.build(d_model=d_model, n_scenarios=n_scenarios) for choice in config.adapters.values()]
         self.starts_as_identity = all(member.starts_as_identity for member in built)
+        self.ignores_scenario = all(member.ignores_scenario for member in built)
         # By number: a label may be any word, also one that a module has for itself.
         self.members = nn.ModuleList(built)
 

@@ -43,6 +43,7 @@ class Fusion(CombinedBank):
 
     def __init__(self, config: FusionConfig, d_model: int, n_scenarios: int) -> None:
         super().__init__(config, d_model, n_scenarios)
+        self.ignores_scenario = False
         self.query_Kdr = nn.Parameter(torch.zeros(n_scenarios, d_model, config.rank))
         self.key_Krd = nn.Parameter(torch.randn(n_scenarios, config.rank, d_model) / d_model**0.5)
         self.value_Kd = nn.Parameter(torch.ones(n_scenarios, d_model))

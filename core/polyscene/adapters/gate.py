@@ -35,6 +35,7 @@ class Gate(AdapterBank):
 
     def __init__(self, config: GateConfig, d_model: int, n_scenarios: int) -> None:
         super().__init__(config, d_model, n_scenarios)
+        self.starts_as_identity = config.activation == "identity"
         self.weight_Kd = nn.Parameter(torch.ones(n_scenarios, d_model))
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:

@@ -57,7 +57,8 @@ def from_mapping(cls: type[T], mapping: Any, problems: Problems, where: str = ""
     try:
         return cls(**values)
     except (PolysceneError, ValueError, TypeError) as error:
-        problems.add(f"{where}: {error}" if where else str(error))
+        text = "; ".join(str(error).splitlines())
+        problems.add(f"{where}: {text}" if where else text)
         return None
 
 

@@ -34,26 +34,31 @@ class HeldSlices:
     """
 
     def __init__(self, model: PolysceneModel, learned: Collection[str]) -> None:
-        self.model = model
-        held = _held(model, learned)
-        self.index_H = torch.tensor([model.index[name] for name in held], dtype=torch.long, device=model.device)
-        self.kept = [tensor.detach()[self.index_H] for tensor in _stacked(model)] if held else []
+        held = {model.index[name] for name in _held(model, learned)}
+        self.banks = list(_banks(model, held))
+        self.kept = [tensor.detach()[index_H] for tensor, index_H in self._stacked()]
 
     @torch.no_grad()
     def put_back(self) -> None:
         """Give the slices the values that they had when training began."""
-        if self.kept:
-            for tensor, kept_H in zip(_stacked(self.model), self.kept, strict=True):
-                tensor.detach().index_copy_(0, self.index_H, kept_H)
+        for (tensor, index_H), kept_H in zip(self._stacked(), self.kept, strict=True):
+            tensor.detach().index_copy_(0, index_H, kept_H)
+
+    def _stacked(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Everything whose first dimension is the scenario, with the rows to keep."""
+        for bank, index_H in self.banks:
+            for tensor in (*bank.scenario_parameters().values(), *bank.scenario_buffers().values()):
+                yield tensor, index_H
 
 
 def _held(model: PolysceneModel, learned: Collection[str]) -> list[str]:
     return [name for name in model.names if name not in learned]
 
 
-def _stacked(model: PolysceneModel) -> Iterator[Tensor]:
-    """Everything whose first dimension is the scenario, in the banks that the model holds."""
-    for bank in model.children():
-        if isinstance(bank, AdapterBank):
-            yield from bank.scenario_parameters().values()
-            yield from bank.scenario_buffers().values()
+def _banks(model: PolysceneModel, held: Collection[int]) -> Iterator[tuple[AdapterBank, Tensor]]:
+    """The banks of one kind that the model holds, with the rows of held scenarios in each."""
+    for module in model.children():
+        for bank, scenarios in module.uniform() if isinstance(module, AdapterBank) else ():
+            rows = [row for row, scenario in enumerate(scenarios) if scenario in held]
+            if rows:
+                yield bank, torch.tensor(rows, device=model.device)
