@@ -9,9 +9,10 @@ from polyscene.routing.router import (
     RECOGNITION,
     Route,
     Router,
-    check_route,
     check_worth_routing,
+    mean_so_far,
     no_router,
+    no_router_error,
 )
 
 COMPONENTS = [
@@ -19,4 +20,13 @@ COMPONENTS = [
     Component("router", "recognition", Recognition, RecognitionConfig),
 ]
 
-__all__ = ["COMPONENTS", "LABEL", "RECOGNITION", "Route", "Router", "check_route", "check_worth_routing"]
+__all__ = [
+    "COMPONENTS",
+    "LABEL",
+    "RECOGNITION",
+    "Route",
+    "Router",
+    "check_worth_routing",
+    "mean_so_far",
+    "no_router_error",
+]

@@ -40,7 +40,7 @@ class RecognitionConfig:
 
 
 class Recognition(Router):
-    """``p(k | row) = softmax_k <w_k, gelu(W LN(h) + b)> + b_k``, uniform at the start.
+    """``p(k | row) = softmax_k (<w_k, gelu(W LN(x) + b)> + b_k)``, uniform at the start.
 
     A gate over experts as in mixtures of experts [Jacobs et al., Neural Computation 1991], here with labels to
     learn from. Rows of scenarios are unequal in number; the engine averages the cross-entropy within each scenario
@@ -56,8 +56,8 @@ class Recognition(Router):
         self.out_Kh1 = nn.Parameter(torch.zeros(n_scenarios, config.hidden, 1))
         self.bias_K = nn.Parameter(torch.zeros(n_scenarios))
 
-    def forward(self, h_Nd: Tensor) -> Tensor:
-        hidden_Nh = nn.functional.gelu(self.hidden(nn.functional.layer_norm(h_Nd, (self.d_model,))))
+    def forward(self, x_Nd: Tensor) -> Tensor:
+        hidden_Nh = nn.functional.gelu(self.hidden(nn.functional.layer_norm(x_Nd, (self.d_model,))))
         # A product of its own for each scenario, so that adding one cannot change the rounding of the others.
         logits_KN = torch.bmm(hidden_Nh.expand(self.n_scenarios, -1, -1), self.out_Kh1).squeeze(-1)
         return logits_KN.T + self.bias_K

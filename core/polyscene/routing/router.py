@@ -13,8 +13,8 @@ from polyscene.adapters.bank import Routing
 from polyscene.errors import ConfigError
 
 Route = Literal["label", "hard", "soft", "router"]
-"""How a state finds its adapter: by its label, by the scenario that the router finds likeliest (hard), as a mixture
-by the router's probabilities (soft), or by whichever of the two the router's config says (router)."""
+"""How a state finds its adapter: by its label, by the scenario that the router finds likeliest (hard), as a
+mixture by the router's probabilities (soft), or by whichever of the two the router's config says (router)."""
 
 LABEL: Route = "label"
 RECOGNITION = "recognition of scenarios"
@@ -22,13 +22,14 @@ RECOGNITION = "recognition of scenarios"
 
 
 class Router(nn.Module, ABC):
-    """Recognizes scenarios: ``forward(h_Nd) -> logits [N, K]``.
+    """Recognizes scenarios: ``forward(x_Nd) -> logits [N, K]``.
 
-    Reads states *before* the adapter bank, the only features that every scenario has: not all have texts or users,
-    but the shared model gives each row a state of width d, be it of a history or of a query. No adapter of states
-    has touched them, so that the question does not contain its answer. They are not free of the scenario
-    altogether: its own encoders and its item adapter made the vectors of the items in a history, since a catalogue
-    belongs to a scenario by nature. That makes scenarios easier to tell apart than by their texts alone.
+    A row is described by the mean of the vectors of the items in its past (of a task without histories, by its
+    query). That is all that every scenario has: not all have texts, and not all know anything about users. It is
+    also free of every adapter, as vectors are taken before the item bank; the sequence model's state is not, since
+    it reads adapted items, and would contain the answer to the question. What is left of the scenario is its
+    encoders: a catalogue belongs to a scenario by nature. Domains of one scenario share those as well, and are
+    recognized by what people chose alone.
 
     A scenario that training never drew from is never recognized.
 
@@ -45,8 +46,8 @@ class Router(nn.Module, ABC):
         self.seen_K: Tensor
 
     @abstractmethod
-    def forward(self, h_Nd: Tensor) -> Tensor:
-        """Logits ``[N, K]``: ``p(k | row) = softmax``, the prior being the same for all scenarios."""
+    def forward(self, x_Nd: Tensor) -> Tensor:
+        """Logits ``[N, K]`` of rows ``[N, d]``; the prior is the same for all scenarios."""
 
     @abstractmethod
     def add_scenarios(self, count: int) -> None:
@@ -58,42 +59,48 @@ class Router(nn.Module, ABC):
         self.seen_K = torch.cat([self.seen_K, self.seen_K.new_zeros(count)])
         self.n_scenarios += count
 
-    def loss(self, h: Tensor, scenario: int) -> Tensor:
-        """Weighted cross-entropy ``[...]`` of states ``[..., d]`` that belong to one scenario.
+    def loss(self, x: Tensor, scenario: int) -> Tensor:
+        """Weighted cross-entropy ``[...]`` of rows ``[..., d]`` that belong to one scenario.
 
         With ``detach`` nothing but the router learns from it.
         """
         if self.training:
             self.seen_K[scenario] = True
-        h_Nd = (h.detach() if self.config.detach else h).flatten(0, -2)
+        x_Nd = (x.detach() if self.config.detach else x).flatten(0, -2)
         # Not functional.cross_entropy, which wants a tensor of labels where here one column is enough.
-        log_p_NK = self(h_Nd).float().log_softmax(dim=-1)
-        return -self.config.weight * log_p_NK[:, scenario].view(h.shape[:-1])
+        log_p_NK = self(x_Nd).float().log_softmax(dim=-1)
+        return -self.config.weight * log_p_NK[:, scenario].view(x.shape[:-1])
 
-    def probabilities(self, h_Nd: Tensor) -> Tensor:
+    def probabilities(self, x_Nd: Tensor) -> Tensor:
         """``p(k | row)`` as ``[N, K]``, 0 for scenarios that were never seen (uniform before any was)."""
         never_K = ~self.seen_K & self.seen_K.any()
-        return self(h_Nd).float().masked_fill(never_K, -torch.inf).softmax(dim=-1)
+        return self(x_Nd).float().masked_fill(never_K, -torch.inf).softmax(dim=-1)
 
-    def routing(self, h_Nd: Tensor, route: Route, personal_Nd: Tensor | None = None) -> Routing:
-        """The adapters of rows without a label: one for each row (hard), or a mixture (soft)."""
+    def routing(self, p_NK: Tensor, route: Route) -> Routing:
+        """The adapters of rows with these probabilities: one for each row (hard), or a mixture (soft)."""
         if (self.config.mode if route == "router" else route) == "hard":
-            return Routing(index_N=self.probabilities(h_Nd).argmax(dim=-1), personal_Nd=personal_Nd)
-        return Routing(weights_NK=self.probabilities(h_Nd).to(h_Nd.dtype), personal_Nd=personal_Nd)
+            return Routing(index_N=p_NK.argmax(dim=-1))
+        return Routing(weights_NK=p_NK)
+
+
+def mean_so_far(x_BTd: Tensor, valid_BT: Tensor) -> Tensor:
+    """Means ``[B, T + 1, d]`` of what came before each step and of all, 0 before the first."""
+    sum_BTd = torch.where(valid_BT.unsqueeze(-1), x_BTd, 0.0).cumsum(dim=1)
+    mean_BTd = sum_BTd / valid_BT.cumsum(dim=1).clamp(min=1).unsqueeze(-1)
+    return nn.functional.pad(mean_BTd, (0, 0, 1, 0))
 
 
 def no_router(config: Any, d_model: int, n_scenarios: int) -> None:
     """Rows without a label cannot be served."""
 
 
-def check_route(route: Route, router: Router | None, *, where: str) -> None:
-    """Raise :class:`ConfigError` where rows without a label are asked for and nothing can recognize them."""
-    if route != LABEL and router is None:
-        raise ConfigError(
-            f"route={route} needs a router, and the model was trained without one",
-            where=where,
-            fix="use route=label, or train with router=recognition",
-        )
+def no_router_error(where: str) -> ConfigError:
+    """What is wrong where rows without a label are asked for and nothing can recognize them."""
+    return ConfigError(
+        "nothing was trained to recognize scenarios, so each row needs its label",
+        where=where,
+        fix="use route=label, or train with router=recognition",
+    )
 
 
 def check_worth_routing(router: str, models: Iterable[Sequence[str]]) -> None:
