@@ -76,12 +76,12 @@ def test_other_scenarios_get_a_gradient_of_exactly_zero(component, way, rows_eac
 
 @every_adapter
 def test_a_row_does_not_depend_on_the_other_rows(component):
-    bank, index_N = build(component), torch.arange(200) % SCENARIOS
-    h_Nd = rows(200)
+    bank, index_N = build(component).double(), torch.arange(200) % SCENARIOS
+    h_Nd = rows(200).double()
     together = bank(h_Nd, Routing(index_N=index_N))
     for chosen in (torch.tensor([7]), torch.tensor([150, 3, 4]), torch.arange(60, 120)):
         alone = bank(h_Nd[chosen], Routing(index_N=index_N[chosen]))
-        torch.testing.assert_close(alone, together[chosen], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(alone, together[chosen], rtol=1e-10, atol=1e-12)
 
 
 @every_adapter
@@ -195,12 +195,12 @@ def test_five_default_scenarios_are_below_a_tenth_of_the_backbone(component):
 
 @every_adapter
 def test_soft_weights_between_two_scenarios_move_the_output_smoothly(component):
-    bank, h_Nd = build(component), rows(1)
-    mixes = torch.linspace(0, 1, 5)
+    bank, h_Nd = build(component).double(), rows(1).double()
+    mixes = torch.linspace(0, 1, 5, dtype=torch.float64)
     weights = torch.stack([1 - mixes, mixes, 0 * mixes, 0 * mixes], -1)
     out_Nd = bank(h_Nd.expand(5, -1), Routing(weights_NK=weights))
     assert out_Nd.isfinite().all()
     ends = bank(h_Nd.expand(2, -1), Routing(index_N=torch.tensor([0, 1])))
-    torch.testing.assert_close(out_Nd[[0, -1]], ends, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(out_Nd[[0, -1]], ends, rtol=1e-10, atol=1e-12)
     if bank.scenario_parameters():
         assert not torch.equal(out_Nd[2], out_Nd[0])
