@@ -12,11 +12,12 @@ from jsonschema import Draft202012Validator
 
 from polyscene.errors import CheckpointError
 from polyscene.report import read_metrics, write_metrics
-from polyscene.report.schema import metrics_schema
+from polyscene.report.schema import METRICS, TRANSFER, schema_of
 
 
-def test_the_schema_is_a_valid_schema() -> None:
-    Draft202012Validator.check_schema(metrics_schema())
+@pytest.mark.parametrize("file", [METRICS, TRANSFER])
+def test_the_schemas_are_valid_schemas(file: str) -> None:
+    Draft202012Validator.check_schema(schema_of(file))
 
 
 def test_round_trip(tmp_path: Path, metrics: dict[str, Any]) -> None:

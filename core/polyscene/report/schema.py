@@ -1,4 +1,4 @@
-"""Reading and writing metrics.json, always against its published schema (metrics.schema.json beside this file)."""
+"""Reading and writing the results of runs, always against their published schemas (the .json files beside this)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from typing import Any
 from polyscene.data.files import atomic_path
 from polyscene.errors import CheckpointError, Problems
 
-FILE = "metrics.json"
+METRICS, TRANSFER = "metrics.json", "transfer.json"
 MAX_PROBLEMS = 20
 
 
-def metrics_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of metrics.json."""
-    return json.loads(
-        resources.files("polyscene.report").joinpath("metrics.schema.json").read_text(encoding="utf-8")
-    )
+def schema_of(file: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``metrics.json`` or ``transfer.json``, which share rows and sources."""
+    schemas = resources.files("polyscene.report")
+
+    def read(name: str) -> dict[str, Any]:
+        return json.loads(schemas.joinpath(f"{name.removesuffix('.json')}.schema.json").read_text("utf-8"))
+
+    schema = read(file)
+    schema["$defs"] = {**read(METRICS)["$defs"], **schema.get("$defs", {})}
+    return schema
 
 
 def write_metrics(run: Path, metrics: Mapping[str, Any]) -> Path:
@@ -32,12 +37,12 @@ def write_metrics(run: Path, metrics: Mapping[str, Any]) -> Path:
         CheckpointError: if it does not follow the schema (all problems at once), holds a number that is not
             finite, or cannot be written.
     """
-    path = run / FILE
-    _validate(metrics, path)
-    with atomic_path(path, CheckpointError) as temporary, temporary.open("w", encoding="utf-8") as file:
-        json.dump(metrics, file, indent=1, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
-    return path
+    return _write(run / METRICS, metrics)
+
+
+def write_transfer(run: Path, found: Mapping[str, Any]) -> Path:
+    """As :func:`write_metrics`, for ``run/transfer.json``."""
+    return _write(run / TRANSFER, found)
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
@@ -46,31 +51,44 @@ def read_metrics(run: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: if there is no such file, it is not JSON, or it does not follow the schema.
     """
-    path = run / FILE
+    return _read(run / METRICS, "name the directory of a run that finished, or evaluate it")
+
+
+def read_transfer(run: Path) -> dict[str, Any]:
+    """As :func:`read_metrics`, for ``run/transfer.json``."""
+    return _read(run / TRANSFER, "name the directory of a run of polyscene transfer")
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> Path:
+    _validate(value, path)
+    with atomic_path(path, CheckpointError) as temporary, temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+    return path
+
+
+def _read(path: Path, fix: str) -> dict[str, Any]:
     if not path.is_file():
-        raise CheckpointError(
-            "there is no metrics.json",
-            where=str(run),
-            fix="name the directory of a run that finished, or evaluate it",
-        )
+        raise CheckpointError(f"there is no {path.name}", where=str(path.parent), fix=fix)
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(
             f"not valid JSON ({error})", where=str(path), fix="evaluate the run again: polyscene evaluate run=RUN"
         ) from error
-    _validate(metrics, path)
-    return metrics
+    _validate(value, path)
+    return value
 
 
-def _validate(metrics: Any, path: Path) -> None:
+def _validate(value: Any, path: Path) -> None:
     from jsonschema import Draft202012Validator
 
+    validator = Draft202012Validator(schema_of(path.name))
     problems = Problems(str(path))
-    errors = sorted(Draft202012Validator(metrics_schema()).iter_errors(metrics), key=lambda error: error.json_path)
+    errors = sorted(validator.iter_errors(value), key=lambda error: error.json_path)
     for error in errors[:MAX_PROBLEMS]:
         problems.add(f"{error.json_path}: {error.message}")
-    for place in list(_not_finite(metrics))[:MAX_PROBLEMS]:
+    for place in list(_not_finite(value))[:MAX_PROBLEMS]:
         problems.add(f"{place}: not a finite number", fix="leave the row out, or find out why it diverged")
     problems.raise_if_any(CheckpointError)
 

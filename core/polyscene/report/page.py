@@ -1,0 +1,90 @@
+"""Pages that need nothing outside themselves: one template, our style and script, every text escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from polyscene.data.files import atomic_path
+from polyscene.errors import CheckpointError
+from polyscene.report import units
+
+FILE = "report.html"
+
+
+def write_page(run: Path, template: str, values: Mapping[str, Any]) -> Path:
+    """Writes ``run/report.html`` and returns its path.
+
+    Args:
+        run: the run directory; its resolved.yaml and fingerprint.json are shown where they exist.
+        template: a file in the folder ``page`` beside this module.
+        values: what the template names.
+
+    Raises:
+        CheckpointError: the page cannot be written.
+    """
+    path = run / FILE
+    page = _render(run, template, values)
+    with atomic_path(path, CheckpointError) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return path
+
+
+def _render(run: Path, template: str, values: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=FunctionLoader(_asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(figure=units.figure, duration=units.duration, memory=units.memory)
+    style, script = _asset("page.css"), _asset("page.js")
+    return environment.get_template(template).render(
+        name=run.resolve().name,
+        config=_text(run / "resolved.yaml"),
+        fingerprint=_fingerprint(run / "fingerprint.json"),
+        style=Markup(style),  # noqa: S704  (our own file)
+        script=Markup(script),  # noqa: S704  (our own file)
+        style_hash=_digest(style),
+        script_hash=_digest(script),
+        **values,
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("polyscene.report").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """What the page's content security policy names, so that nothing but our own script and style can act."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _fingerprint(path: Path) -> Mapping[str, str]:
+    """The fingerprint as rows; nested values as JSON."""
+    try:
+        found: Any = json.loads(_text(path) or "{}")
+    except ValueError:
+        return {"fingerprint.json": "not valid JSON"}
+    if not isinstance(found, dict):
+        return {"fingerprint.json": json.dumps(found)}
+    flat: dict[str, str] = {}
+    for key, value in found.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        for name, leaf in inner:
+            label = f"{key} · {name}" if name else str(key)
+            flat[label] = leaf if isinstance(leaf, str) else json.dumps(leaf, ensure_ascii=False)
+    return flat
