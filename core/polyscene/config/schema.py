@@ -24,6 +24,10 @@ class DataConfig:
     """Fetch nothing; use what is at hand."""
 
 
+Site = Literal["users", "items", "pairs"]
+"""Where adapters stand: on states, on item vectors, and on the pairs of tasks that judge a user with an item."""
+
+
 @dataclass
 class ModelConfig:
     """The width and regularization of everything above the backbone."""
@@ -32,6 +36,8 @@ class ModelConfig:
     """Width of entity vectors and user states."""
     content_dropout: float = bounded(0.2, at_least=0, at_most=1)
     """Share of rows whose id vectors are replaced by the unknown vector in training, so that new items work."""
+    adapt: list[Site] = field(default_factory=lambda: ["users", "items", "pairs"])
+    """The places that get adapters."""
 
 
 @dataclass
@@ -68,6 +74,8 @@ class TrainerConfig:
     """Scenarios are drawn in proportion to rows ** temperature: 1 by size, 0 all alike."""
     max_scenarios_per_step: int | None = bounded(None, at_least=1)
     """Scenarios in one batch at most; null mixes all."""
+    log_cosine: bool = False
+    """Write the cosines between the scenarios' gradients at each evaluation, also where the balancer needs none."""
     threads: int | None = bounded(None, at_least=1)
     """Threads of torch; null leaves torch's own choice."""
 
@@ -150,8 +158,8 @@ class RecommendConfig:
     k: int = bounded(10, at_least=1)
     """Number of items."""
     route: Literal["label", "hard", "soft", "router"] = "label"
-    """Which adapter the user's state goes through: the scenario's (label) or, as if nobody had named the scenario,
-    that of the likeliest one (hard), a mixture by probability (soft), or what the router's config says (router)."""
+    """Which adapter the user's state goes through: the scenario's own (label) or, as if nobody had named it, that
+    of the likeliest scenario (hard), a mixture by probability (soft), or what the router's config says (router)."""
     device: str = "auto"
     """Device: ``auto``, ``cpu``, ``cuda``."""
     data: DataConfig = field(default_factory=DataConfig)

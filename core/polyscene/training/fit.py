@@ -14,13 +14,16 @@ from torch import Tensor
 
 from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
-from polyscene.data.sampling import MixedSampler, Share, WindowSampler
+from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler
 from polyscene.errors import PolysceneError
+from polyscene.evaluation.clicks import validation_auc
 from polyscene.evaluation.evaluator import Subject, model_scorer, validation_score
 from polyscene.model import PolysceneModel
 from polyscene.routing import RECOGNITION
+from polyscene.tasks.task import PairTask
 from polyscene.training.assembly import task_names
 from polyscene.training.balancers.balancer import Balancer
+from polyscene.training.balancers.cosine import gradient_cosines
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_training
 from polyscene.training.held import HeldSlices, freeze_others
 from polyscene.training.loading import LoadedScenario
@@ -112,28 +115,33 @@ class Fitting:
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
         held = HeldSlices(self.model, self.scenarios)
-        step = Step(self.model, wrapped, fabric, task_weights(self.scenarios), trainer.accumulate)
+        weights = task_weights(self.scenarios)
+        step = Step(self.model, wrapped, fabric, weights, trainer.accumulate, self.config.seed)
         sampler = self._sampler()
         losses_so_far: list[dict[str, Tensor]] = []
         started = time.monotonic() - state.seconds
         while state.step < trainer.steps and not state.ended:
             set_learning_rate(optimizer, learning_rate(state.step, trainer))
             wrapped.train()
-            for micro in range(trainer.accumulate):
-                number = state.step * trainer.accumulate + micro
+            numbers = range(state.step * trainer.accumulate, (state.step + 1) * trainer.accumulate)
+            batches = {number: sampler.draw(number) for number in numbers}
+            for number, batch in batches.items():
                 seed_step(self.config.seed, number, fabric.global_rank)
-                batch = sampler.draw(number)
-                losses = balancer.backward(step, batch, last=micro == trainer.accumulate - 1)
+                losses = balancer.backward(step, batch, last=number == numbers[-1])
                 losses_so_far.append({name: loss.detach() for name, loss in losses.items()})
             if trainer.clip > 0:
                 clip_gradients(fabric, plain_optimizer, self.model.router, trainer.clip)
             optimizer.step()
             held.put_back()
+            balancer.after_step(step, numbers[-1], batches[numbers[-1]], losses_so_far[-1])
             optimizer.zero_grad(set_to_none=True)
             state.step += 1
             self.progress.step(state.step)
             if state.step % trainer.eval_every == 0 or state.step == trainer.steps:
-                self._validate(state, losses_so_far)
+                cosines = balancer.take_cosines()
+                if trainer.log_cosine and not cosines:
+                    cosines = gradient_cosines(step, batches[numbers[-1]])
+                self._validate(state, losses_so_far, cosines)
                 losses_so_far = []
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer)
@@ -141,19 +149,19 @@ class Fitting:
         return state
 
     def _sampler(self) -> MixedSampler:
-        samplers = {
-            name: WindowSampler(
-                one.events.to(self.model.device),
-                one.config.max_history if self.model.main_task(name).from_history else 1,
-            )
-            for name, one in self.scenarios.items()
-        }
-        trainer = self.config.trainer
+        trainer, seed = self.config.trainer, self.config.seed + 7_919 * self.fabric.global_rank
+        samplers: dict[str, WindowSampler | RowSampler] = {}
+        for number, (name, one) in enumerate(self.scenarios.items()):
+            task, events = self.model.main_task(name), one.events.to(self.model.device)
+            if task.from_history and not task.reads_past:
+                samplers[name] = RowSampler(events, seed * 1009 + number)
+            else:
+                samplers[name] = WindowSampler(events, one.config.max_history if task.from_history else 1)
         share = Share(trainer.temperature, self.batch_rows, trainer.max_scenarios_per_step or len(samplers))
         shares = {name: one.config.share for name, one in self.scenarios.items()}
-        return MixedSampler(samplers, shares, share, self.config.seed + 7_919 * self.fabric.global_rank)
+        return MixedSampler(samplers, shares, share, seed)
 
-    def _validate(self, state: State, losses_so_far: list[dict[str, Tensor]]) -> None:
+    def _validate(self, state: State, losses_so_far: list[dict[str, Tensor]], cosines: dict[str, float]) -> None:
         """Score the model on validation rows and update what training remembers."""
         losses = self._over_ranks(_mean_losses(losses_so_far))
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
@@ -165,11 +173,15 @@ class Fitting:
             )
         self.model.eval()
         with torch.inference_mode():
+            lengths = {name: self.scenarios[name].config.max_history for name in self.subjects}
             scorers = {
-                name: model_scorer(self.model, subject, self.scenarios[name].config.max_history)
+                name: model_scorer(self.model, subject, lengths[name])
                 for name, subject in self.subjects.items()
+                if not isinstance(self.model.main_task(name), PairTask)
             }
             state.scores = validation_score(self.subjects, scorers, _VALIDATION_USERS)
+            judged = validation_auc(self.model, self.subjects, lengths)
+        state.scores |= judged
         score = sum(state.scores.values()) / max(1, len(state.scores))
         if not state.scores:  # without validation rows the last state is kept
             state.best, state.best_step = score, state.step
@@ -179,8 +191,10 @@ class Fitting:
             state.waited += 1
             state.ended = 0 < self.config.trainer.patience <= state.waited
         values = {f"{name}/loss": loss for name, loss in losses.items()}
-        values |= {f"{name}/ndcg@10": value for name, value in state.scores.items()}
-        self.progress.metrics(state.step, values)
+        values |= {
+            f"{name}/{'auc' if name in judged else 'ndcg@10'}": value for name, value in state.scores.items()
+        }
+        self.progress.metrics(state.step, values | cosines)
 
     def _over_ranks(self, losses: dict[str, float]) -> dict[str, float]:
         """Means over all processes, so that every one of them stops where one has lost its way."""

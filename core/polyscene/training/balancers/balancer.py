@@ -52,16 +52,24 @@ class Balancer(nn.Module, ABC):
         return losses
 
     def after_step(
-        self, step: Step, batch: Mapping[str, Windows], losses: Mapping[str, Tensor], seed: int
+        self, step: Step, number: int, batch: Mapping[str, Windows], losses: Mapping[str, Tensor]
     ) -> None:
         """Look at what the optimizer has done.
 
         Args:
             step: the model, after the update.
-            batch: the last batch of the step.
+            number: of the last batch of the step, from 0.
+            batch: its windows by scenario.
             losses: its losses before the update.
-            seed: seeds the random numbers of that batch once more.
         """
+
+    def take_cosines(self) -> dict[str, float]:
+        """Cosines between scenarios' gradients since the last call, where the balancer computes gradients anyway.
+
+        Returns:
+            The mean by ``a/cosine/b`` for each pair of scenarios.
+        """
+        return {}
 
     def in_step(self, values_K: Tensor, losses: Mapping[str, Tensor]) -> Tensor:
         """Of values ``[K]`` those of the scenarios in the step, in the order of the losses."""
