@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
+from polyscene.catalogue import ModelCatalogue
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import Encoder, SharedModules
 from polyscene.features.entity import EntityEncoder
-from polyscene.routing import LABEL, RECOGNITION, Route, Router, check_route
+from polyscene.features.part import PartEncoder
+from polyscene.mixed import adapt_together, encode_together
+from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error
 from polyscene.sequence.model import SequenceModel
-from polyscene.tasks.task import Catalogue, Task
+from polyscene.sequence.states import after_all, before_each_step, beside_states
+from polyscene.tasks.task import Catalogue, PairTask, Task
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,18 @@ class ScenarioParts:
         n_items: number of items N.
     """
 
-    items: EntityEncoder
-    users: EntityEncoder | None
-    events: EntityEncoder | None
+    items: EntityEncoder | PartEncoder
+    users: EntityEncoder | PartEncoder | None
+    events: EntityEncoder | PartEncoder | None
     tasks: Mapping[str, Task]
     n_items: int
+
+
+@runtime_checkable
+class _Stacked(Protocol):
+    """A module with parameters whose first dimension is the scenario: a bank, an adapted layer of the backbone."""
+
+    def scenario_parameters(self) -> dict[str, nn.Parameter]: ...
 
 
 class PolysceneModel(nn.Module):
@@ -48,6 +60,7 @@ class PolysceneModel(nn.Module):
         sequence: turns histories into states.
         user_bank: adapts states.
         item_bank: adapts item vectors.
+        pair_bank: adapts vectors of a user and an item together, None where no task judges pairs.
         router: recognizes the scenario of states without a label, None where all have one.
         whole_catalogue_items: catalogues up to this size are encoded once per step, larger ones, and those whose
             items take a network to encode, by what the step touches.
@@ -61,6 +74,7 @@ class PolysceneModel(nn.Module):
         sequence: SequenceModel,
         user_bank: AdapterBank,
         item_bank: AdapterBank,
+        pair_bank: AdapterBank | None = None,
         router: Router | None = None,
         whole_catalogue_items: int = 5_000,
     ) -> None:
@@ -71,6 +85,7 @@ class PolysceneModel(nn.Module):
         self.whole_catalogue_items = whole_catalogue_items
         self.shared, self.sequence = shared, sequence
         self.user_bank, self.item_bank, self.router = user_bank, item_bank, router
+        self.pair_bank = pair_bank
         self.items = nn.ModuleDict({name: parts.items for name, parts in scenarios.items()})
         self.users = nn.ModuleDict({name: parts.users for name, parts in scenarios.items() if parts.users})
         self.events = nn.ModuleDict({name: parts.events for name, parts in scenarios.items() if parts.events})
@@ -79,24 +94,33 @@ class PolysceneModel(nn.Module):
     def forward(self, batch: Mapping[str, Windows]) -> dict[str, dict[str, Tensor]]:
         """Losses ``[B, T]`` of every step, by scenario and task; the router's come under ``RECOGNITION``."""
         catalogues = {name: self.catalogue(name) for name in batch}
+        users = {name: windows for name, windows in batch.items() if self.main_task(name).from_history}
         raw, own = self._histories(
-            {name: windows for name, windows in batch.items() if self.main_task(name).from_history}, catalogues
+            {name: windows for name, windows in users.items() if self.main_task(name).reads_past}, catalogues
         )
-        raw = {name: _before_each_step(h_BTd, batch[name]) for name, h_BTd in raw.items()}
+        raw = {name: before_each_step(h_BTd, batch[name]) for name, h_BTd in raw.items()}
+        timeless = {name: windows for name, windows in users.items() if name not in raw}
+        own |= self._timeless(timeless, catalogues)
+        raw |= {name: own[name].unsqueeze(1).expand(*batch[name].item_BT.shape, -1) for name in timeless}
         for name, windows in batch.items():
             if name not in raw:
                 raw[name] = self.main_task(name).query(windows, catalogues[name])
         states = self._adapted({name: raw[name] for name in batch}, own)
+        pairs = self._pairs(states, batch, catalogues)
         losses = {
             name: {
                 task_name: task.loss(states[name], windows, catalogues[name])
+                if (name, task_name) not in pairs
+                else pairs[name, task_name]
                 for task_name, task in self.tasks_of(name).items()
             }
             for name, windows in batch.items()
         }
         if self.router is not None:
-            for name, by_task in losses.items():
-                by_task[RECOGNITION] = self.router.loss(raw[name], self.index[name])
+            for name, windows in batch.items():
+                past_BTd = self._past(name, windows, catalogues[name])
+                past_BTd = before_each_step(past_BTd, windows) if self.main_task(name).from_history else past_BTd
+                losses[name][RECOGNITION] = self.router.loss(past_BTd, self.index[name])
         return losses
 
     @property
@@ -116,27 +140,43 @@ class PolysceneModel(nn.Module):
         Raises:
             ConfigError: the router is asked for, and there is none.
         """
-        h_Bd, own = self._last_states(name, windows, catalogue)
-        return self._adapted({name: h_Bd}, own, route)[name]
+        own: dict[str, Tensor] = {}
+        if self.main_task(name).from_history and not self.main_task(name).reads_past:
+            own = {name: self.users[name](windows.user_B)}
+            h_Bd = own[name]
+        elif self.main_task(name).from_history:
+            states, own = self._histories({name: windows}, {name: catalogue})
+            h_Bd = after_all(states[name], windows)
+        else:
+            h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
+        if route == LABEL:
+            return self._adapted({name: h_Bd}, own)[name]
+        p_BK = self.recognize(name, windows, catalogue)
+        assert self.router is not None
+        return self._adapted({name: h_Bd}, own, self.router.routing(p_BK, route))[name]
 
-    def scenario_probabilities(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
-        """``p(k | row)`` as ``[B, K]``, scenarios in the order of :attr:`names`; arguments as for states.
+    def recognize(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
+        """``p(k | row)`` as ``[B, K]`` after the whole window, scenarios in the order of :attr:`names`.
+
+        Args as for states: what is recommended from is known, what people it is for is not.
 
         Raises:
             ConfigError: there is no router.
         """
-        check_route("router", self.router, where=f"scenario '{name}'")
-        assert self.router is not None
-        return self.router.probabilities(self._last_states(name, windows, catalogue)[0])
+        if self.router is None:
+            raise no_router_error(where=f"scenario '{name}'")
+        past_BTd = self._past(name, windows, catalogue)
+        from_history = self.main_task(name).from_history
+        return self.router.probabilities(after_all(past_BTd, windows) if from_history else past_BTd[:, 0])
 
     def observe(self, name: str, events: Events, phases: Iterable[Phase]) -> None:
         """Let a scenario's tasks count what is known by now; nothing is learned."""
         for task in self.tasks_of(name).values():
             task.observe(events, phases)
 
-    def catalogue(self, name: str) -> Catalogue:
+    def catalogue(self, name: str) -> ModelCatalogue:
         """Item vectors of a scenario, computed when they are first asked for."""
-        return _ModelCatalogue(self, name)
+        return ModelCatalogue(self, name)
 
     def tasks_of(self, name: str) -> dict[str, Task]:
         """The scenario's tasks by name, the ranking one first."""
@@ -150,27 +190,87 @@ class PolysceneModel(nn.Module):
         """Trainable parameters that belong to no single scenario, by name.
 
         The sequence model, what banks share, and what encoders of several scenarios use together. A scenario's own
-        encoders and tasks are not among them, and neither are stacked adapters, of which it has a slice.
+        encoders and tasks are not among them, and neither are stacked adapters, of which it has a slice each, nor
+        the router, whose loss is no scenario's.
         """
-        own = {id(p) for bank in (self.user_bank, self.item_bank) for p in bank.scenario_parameters().values()}
+        banks = [module for module in self.modules() if isinstance(module, _Stacked)]
+        own = {id(parameter) for bank in banks for parameter in bank.scenario_parameters().values()}
         reached = Counter(key for name in self.names for key in self._reached(name))
         return {
             name: parameter
             for name, parameter in self.named_parameters()
-            if parameter.requires_grad and id(parameter) not in own and reached.get(id(parameter), 2) > 1
+            if parameter.requires_grad
+            and id(parameter) not in own
+            and reached.get(id(parameter), 2) > 1
+            and not name.startswith("router.")
         }
+
+    def banks(self) -> list[AdapterBank]:
+        """The banks of adapters, one for each place that has any."""
+        return [bank for bank in (self.user_bank, self.item_bank, self.pair_bank) if bank is not None]
+
+    def pair_logits(self, name: str, task: PairTask, h: Tensor, x: Tensor, item: Tensor) -> Tensor:
+        """Log odds ``[...]`` of adapted states and item vectors ``[..., d]``, with item indices ``[...]``."""
+        pair = task.pairs(h, x)
+        if pair is not None and self.pair_bank is not None:
+            pair = adapt_together(self.pair_bank, {name: pair}, self.index, {name: h + x})[name]
+        return task.logits(h, x, item, pair)
+
+    def scores(self, name: str, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
+        """Scores ``[B, N]`` of items by the scenario's first task; see :meth:`polyscene.tasks.task.Task`."""
+        task = self.main_task(name)
+        if not isinstance(task, PairTask):
+            return task.scores(h_Bd, x_Nd, items_N, view)
+        # A network on pairs costs [N, d] for each user: one at a time bounds the memory.
+        rows = [self.pair_logits(name, task, h_d.expand_as(x_Nd), x_Nd, items_N) for h_d in h_Bd]
+        return torch.stack(rows)
 
     def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
         """Item vectors through the scenario's adapter."""
         return self.item_bank(x_Nd, Routing.of_segments([(self.index[name], len(x_Nd))], x_Nd.device))
 
-    def _last_states(self, name: str, windows: Windows, catalogue: Catalogue) -> tuple[Tensor, dict[str, Tensor]]:
-        """States ``[B, d]`` after the whole window, not adapted, and the users' own vectors."""
+    def _past(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
+        """What the router reads: means ``[B, T + 1, d]`` of histories, or queries ``[B, T, d]``."""
+        assert isinstance(catalogue, ModelCatalogue)
         if not self.main_task(name).from_history:
-            return self.main_task(name).query(windows, catalogue)[:, 0], {}
-        states, own = self._histories({name: windows}, {name: catalogue})
-        h_BTd = states[name]
-        return h_BTd[torch.arange(len(h_BTd), device=h_BTd.device), windows.length_B], own
+            return self.main_task(name).query(windows, catalogue.plain)
+        return mean_so_far(catalogue.plain.take(windows.item_BT), windows.valid_BT)
+
+    def _timeless(
+        self, batch: Mapping[str, Windows], catalogues: Mapping[str, ModelCatalogue]
+    ) -> dict[str, Tensor]:
+        """The own vectors ``[B, d]`` of users whose past is not read; what they meet is encoded on the way."""
+        touched = [name for name in batch if not any(task.compares_all for task in self.tasks_of(name).values())]
+        if touched:
+            plain = encode_together(self.items, {name: batch[name].item_BT for name in touched})
+            for name, x_BTd in adapt_together(self.item_bank, plain, self.index, {}).items():
+                catalogues[name].keep(batch[name].item_BT, x_BTd, plain[name])
+        return encode_together(self.users, {name: windows.user_B for name, windows in batch.items()})
+
+    def _pairs(
+        self, states: Mapping[str, Tensor], batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
+    ) -> dict[tuple[str, str], Tensor]:
+        """Losses ``[B, T]`` by scenario and task of all whose pairs are adapted, through the bank in one call."""
+        if self.pair_bank is None:
+            return {}
+        judged: dict[tuple[str, str], tuple[PairTask, Tensor, Tensor]] = {}
+        for name, windows in batch.items():
+            x_BTd = catalogues[name].take(windows.item_BT)
+            for task_name, task in self.tasks_of(name).items():
+                pair = task.pairs(states[name], x_BTd) if isinstance(task, PairTask) else None
+                if isinstance(task, PairTask) and pair is not None:
+                    judged[name, task_name] = task, x_BTd, pair
+        if not judged:
+            return {}
+        index = {key: self.index[key[0]] for key in judged}
+        about = {key: states[key[0]] + x for key, (_, x, _) in judged.items()}
+        adapted = adapt_together(self.pair_bank, {key: pair for key, (_, _, pair) in judged.items()}, index, about)
+        return {
+            key: task.pair_loss(
+                task.logits(states[key[0]], x, batch[key[0]].item_BT, adapted[key]), batch[key[0]].value_BT
+            )
+            for key, (task, x, _) in judged.items()
+        }
 
     def _reached(self, name: str) -> set[int]:
         """Ids of the parameters of a scenario's encoders and tasks, with those that they share with others."""
@@ -206,65 +306,21 @@ class PolysceneModel(nn.Module):
         return dict(zip(batch, h_BTd.split(counts), strict=True)), own
 
     def _adapted(
-        self, states: Mapping[str, Tensor], own: Mapping[str, Tensor] | None = None, route: Route = LABEL
+        self, states: Mapping[str, Tensor], own: Mapping[str, Tensor], routing: Routing | None = None
     ) -> dict[str, Tensor]:
-        """States ``[B, ..., d]`` of several scenarios through the bank in one call; ``own`` are users' vectors."""
-        check_route(route, self.router, where=", ".join(states))
+        """States ``[B, ..., d]`` of several scenarios through the bank in one call.
+
+        Args:
+            states: states by scenario.
+            own: the users' own vectors ``[B, d]``, of the scenarios that know anything about users.
+            routing: which adapters, where a row's own scenario is not to choose.
+        """
         flat = {name: h.flatten(0, -2) for name, h in states.items()}
-        h_Nd, personal_Nd = torch.cat(list(flat.values())), _personal(states, own or {})
-        if route == LABEL or self.router is None:
-            counts = [(self.index[name], len(rows)) for name, rows in flat.items()]
-            routing = Routing.of_segments(counts, h_Nd.device, personal_Nd)
-        else:
-            routing = self.router.routing(h_Nd, route, personal_Nd)
-        adapted_Nd = self.user_bank(h_Nd, routing)
+        h_Nd, personal_Nd = torch.cat(list(flat.values())), beside_states(states, own)
+        if routing is None:
+            routing = Routing.of_segments(
+                [(self.index[name], len(rows)) for name, rows in flat.items()], h_Nd.device
+            )
+        adapted_Nd = self.user_bank(h_Nd, replace(routing, personal_Nd=personal_Nd))
         pieces = adapted_Nd.split([len(h_Nd) for h_Nd in flat.values()])
         return {name: piece.view_as(state) for (name, state), piece in zip(states.items(), pieces, strict=True)}
-
-
-def _before_each_step(h_BTd: Tensor, windows: Windows) -> Tensor:
-    """Of states ``[B, T' + 1, d]`` those ``[B, T, d]`` before each step, or before all that happened with it."""
-    if not windows.together:
-        return h_BTd[:, : windows.item_BT.shape[1]]
-    first_BT = windows.first_together_BT()
-    return h_BTd.gather(1, first_BT.unsqueeze(-1).expand(-1, -1, h_BTd.shape[-1]))
-
-
-def _personal(states: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Tensor | None:
-    """The users' own vectors beside flat states ``[N, d]``: 0 in scenarios without, None where all are."""
-    if not own:
-        return None
-    rows = [
-        (own[name].view(len(h), *[1] * (h.ndim - 2), -1) if name in own else h.new_zeros(())).expand_as(h)
-        for name, h in states.items()
-    ]
-    return torch.cat([row.flatten(0, -2) for row in rows])
-
-
-class _ModelCatalogue(Catalogue):
-    """Item vectors of one step: small catalogues at once, large ones as needed."""
-
-    def __init__(self, model: PolysceneModel, name: str) -> None:
-        self.model, self.name = model, name
-        self.n_items = model.n_items[name]
-        self.whole = not model.items[name].is_costly
-        self._all: Tensor | None = None
-        self._taken: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def all(self) -> Tensor:
-        if self._all is None:
-            self._all = self._encode(torch.arange(self.n_items, device=self.model.device))
-        return self._all
-
-    def take(self, items: Tensor) -> Tensor:
-        if self._all is not None or (self.whole and self.n_items <= self.model.whole_catalogue_items):
-            return self.all()[items]
-        if not self.model.training:
-            return self._encode(items.flatten()).view(*items.shape, -1)
-        # A step asks for the items of its windows again and again: as history, as targets, for each task.
-        if id(items) not in self._taken:
-            self._taken[id(items)] = (items, self._encode(items.flatten()).view(*items.shape, -1))
-        return self._taken[id(items)][1]
-
-    def _encode(self, items: Tensor) -> Tensor:
-        return self.model.adapt_items(self.name, self.model.items[self.name](items))

@@ -59,7 +59,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
     _check_controls(mapping.get("controls"), host, problems)
     config = from_mapping(cls, values, problems)
-    if config is not None:
+    if config is not None and len(problems.found) == before:
         _check_router(config, problems)
     return config if len(problems.found) == before else None
 
@@ -105,6 +105,8 @@ def _datasets(mapping: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _scenarios(mapping: Any, datasets: set[str], host: Host, problems: Problems) -> Any:
+    if mapping is REPORTED:
+        return REPORTED
     if not isinstance(mapping, Mapping) or not mapping:
         known = ", ".join(sorted(host.scenarios)) or "none: no plugin is active"
         problems.add("no scenario is chosen", fix=f"give scenario=NAME or scenario=[NAME,NAME]. Known: {known}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from polyscene.data.columns import Column, Id, Text
+from polyscene.data.domains import DomainsConfig
 
 if TYPE_CHECKING:
     from polyscene.data.access import DataAccess
@@ -51,12 +52,20 @@ class ScenarioConfig:
         split: the split component and its options, for example ``{name: leave_one_out}``.
         max_history: longest history (in rows) that the sequence model sees.
         share: relative share of the training rows (before temperature).
+        domains: divides the scenario by a column of its users or items into scenarios ``NAME-DOMAIN`` of the
+            model, which share encoders; null leaves it whole.
+        columns: for ``items``, ``users`` or ``events`` the columns that are read instead of the declared ones,
+            each with its encoder, as in ``{users: {id: id, gender: category}}`` (``id`` is the entity's own).
+        tasks: what is learned instead of the declared tasks, as in ``[{name: click, options: {threshold: 3}}]``.
     """
 
     dataset: str = ""
     split: dict[str, Any] = field(default_factory=lambda: {"name": "leave_one_out"})
     max_history: int = 50
     share: float = 1.0
+    domains: DomainsConfig | None = None
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    tasks: list[TaskSpec] | None = None
 
 
 @dataclass(frozen=True)

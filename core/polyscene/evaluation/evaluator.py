@@ -26,6 +26,7 @@ from polyscene.evaluation.requests import (
     user_requests,
 )
 from polyscene.model import PolysceneModel
+from polyscene.routing import LABEL, Route
 
 TOP = 10
 _BATCH = 256
@@ -45,6 +46,7 @@ class Subject:
         from_history: whether requests are users with a past; otherwise facts with a relation.
         protocol: split and ranking rule in words.
         own_item_U: where items are people, the item that each user is.
+        ranked: whether items are ranked; otherwise rows are judged one by one.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Subject:
     from_history: bool
     protocol: str
     own_item_U: Tensor | None = None
+    ranked: bool = True
 
     def requests(self, population: Population, view: View, limit: int = 0) -> Iterator[Requests]:
         if self.from_history:
@@ -67,16 +70,16 @@ class Subject:
         return triple_requests(self.events, population, batch=_BATCH, limit=limit)
 
 
-def model_scorer(model: PolysceneModel, subject: Subject, max_history: int) -> Scorer:
-    """Scores of a trained model. The catalogue is encoded once."""
+def model_scorer(model: PolysceneModel, subject: Subject, max_history: int, route: Route = LABEL) -> Scorer:
+    """Scores of a trained model, states adapted by their label or without it. The catalogue is encoded once."""
     catalogue = model.catalogue(subject.name)
     items_N = torch.arange(subject.events.n_items, device=model.device)
     length = max_history if subject.from_history else 1
 
     def scores(requests: Requests, view: View) -> Tensor:
         x_Nd = catalogue.all()  # before the states, which take their items from it
-        h_Bd = model.user_states(subject.name, requests.windows(subject.events, length), catalogue)
-        return model.main_task(subject.name).scores(h_Bd, x_Nd, items_N, view.name)
+        h_Bd = model.user_states(subject.name, requests.windows(subject.events, length), catalogue, route)
+        return model.scores(subject.name, h_Bd, x_Nd, items_N, view.name)
 
     return scores
 
@@ -145,9 +148,12 @@ def evaluate_method(
 def validation_score(
     subjects: Mapping[str, Subject], scorers: Mapping[str, Scorer], limit: int
 ) -> dict[str, float]:
-    """NDCG@10 on validation rows of each scenario's first view: what training is steered by."""
+    """NDCG@10 on validation rows of each scenario's first view: what training is steered by.
+
+    Scenarios without a scorer, which rank nothing, are passed over.
+    """
     scores = {}
-    for name, subject in subjects.items():
+    for name, subject in ((name, subjects[name]) for name in subjects if name in scorers):
         view = subject.scenario.views[0]
         summaries = evaluate_scorer(subject, VALIDATION, view, scorers[name], limit=limit)
         if summaries and not np.isnan(summaries[f"ndcg@{TOP}"].mean):

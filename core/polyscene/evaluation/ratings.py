@@ -27,7 +27,7 @@ def evaluate_ratings(
         h_Bd = model.user_states(subject.name, requests.windows(subject.events, max_history), catalogue)
         row_M, item_M = requests.targets.row_M, requests.targets.item_M
         predicted.append(task.predict(h_Bd[row_M], catalogue.take(item_M), item_M))
-        given.append(_ratings(subject, requests.user_B, warm.phase))
+        given.append(values_of_targets(subject, requests.user_B, warm.phase))
     if not predicted:
         return []
     predicted_M, given_M = torch.cat(predicted), torch.cat(given)
@@ -50,8 +50,8 @@ def evaluate_ratings(
     ]
 
 
-def _ratings(subject: Subject, user_B: torch.Tensor, phase: int) -> torch.Tensor:
-    """Ratings of the targets, in the order in which requests list them."""
+def values_of_targets(subject: Subject, user_B: torch.Tensor, phase: int) -> torch.Tensor:
+    """Values (ratings, clicks) of the users' rows in a phase, in the order in which requests list them."""
     start_B, stop_B = subject.events.start_UP[user_B, phase], subject.events.start_UP[user_B, phase + 1]
     count_B = stop_B - start_B
     first_B = start_B - count_B.cumsum(0) + count_B

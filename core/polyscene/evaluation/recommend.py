@@ -43,11 +43,11 @@ def recommend(config: RecommendConfig, host: Host) -> Recommendation:
         PolysceneError: no such run, scenario or user.
     """
     run = restore(config.run, host, root=config.root, data=config.data, device=config.device)
-    if config.scenario not in run.config.scenario:
+    if config.scenario not in run.loaded.scenarios:
         raise ConfigError(
             f"the run has no scenario '{config.scenario}'",
             where="scenario",
-            fix=did_you_mean(config.scenario, run.config.scenario),
+            fix=did_you_mean(config.scenario, run.loaded.scenarios),
         )
     found = recommend_from(run, config.scenario, config.user, config.k)
     _show(config, found, run.loaded.scenarios[config.scenario])
@@ -77,7 +77,7 @@ def recommend_from(run: RestoredRun, name: str, user: str, k: int) -> Recommenda
     items_N = torch.arange(events.n_items, device=model.device)
     view = loaded.scenario.views[0]
     h_Bd = model.user_states(name, windows, catalogue)
-    scores_BN = task.scores(h_Bd, catalogue.all(), items_N, view.name)
+    scores_BN = model.scores(name, h_Bd, catalogue.all(), items_N, view.name)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
     keys_BN = ranking_keys(scores_BN, masked=past if view.mask_history else None, user_B=user_B)
     best = [item for item in top_items(keys_BN, min(k, events.n_items))[0].tolist() if item >= 0]

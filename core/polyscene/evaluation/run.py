@@ -10,9 +10,11 @@ from rich.console import Console
 
 from polyscene.config.schema import EvaluateConfig
 from polyscene.errors import ConfigError, did_you_mean
-from polyscene.evaluation.models import evaluate_model
+from polyscene.evaluation.evaluator import Subject
+from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
 from polyscene.registry.host import Host
 from polyscene.report import read_metrics, render_terminal, write_metrics
+from polyscene.routing import LABEL, NO_ROUTER, no_router_error
 from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.strategy import JOINT
 
@@ -32,8 +34,10 @@ def evaluate(config: EvaluateConfig, host: Host) -> Path:
     console = Console()
     started = time.monotonic()
     run = restore(config.run, host, root=config.root, data=config.data, device=config.device)
-    wanted = _wanted(config, list(run.config.scenario))
-    rows = evaluate_models(run, wanted, config.protocol)
+    if config.route in ("hard", "soft") and run.config.router.name == NO_ROUTER:
+        raise no_router_error(where=f"{run.folder}, route={config.route}")
+    wanted = _wanted(config, list(run.loaded.scenarios))
+    rows = evaluate_models(run, wanted, config.protocol, config.route)
     folder = run.folder / EVALUATION
     folder.mkdir(exist_ok=True)
     trained = read_metrics(run.folder)
@@ -43,22 +47,28 @@ def evaluate(config: EvaluateConfig, host: Host) -> Path:
     return folder
 
 
-def evaluate_models(run: RestoredRun, wanted: list[str], population: str = "") -> list[dict[str, Any]]:
+def evaluate_models(
+    run: RestoredRun, wanted: list[str], population: str = "", route: str = ""
+) -> list[dict[str, Any]]:
     """Result rows of all models of a run on the wanted scenarios."""
     rows = []
     for label, model in run.models():
+        method = JOINT if label == JOINT else label.partition("-")[0]
+        subjects: dict[str, Subject] = {}
+        lengths: dict[str, int] = {}
         for name in run.scenarios_of(label):
             if name not in wanted:
                 continue
             loaded = run.loaded.scenarios[name]
             subject = run.session.subject(name, loaded)
-            method = JOINT if label == JOINT else label.partition("-")[0]
             length = loaded.config.max_history
             rows += evaluate_model(
-                model, subject, length, method=method, seed=run.config.seed, population=population
+                model, subject, length, method=method, seed=run.config.seed, population=population, route=route
             )
-    order = list(run.loaded.scenarios)
-    return sorted(rows, key=lambda row: order.index(row["scenario"]))
+            lengths[name], subjects[name] = length, subject
+        if population in ("", "warm") and route in ("", LABEL):
+            rows += evaluate_domains(model, subjects, lengths, method=method, seed=run.config.seed)
+    return in_order(rows, list(run.loaded.scenarios))
 
 
 def _wanted(config: EvaluateConfig, known: list[str]) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyscene.config.validate import bounded
 from polyscene.data.phases import Phase
-from polyscene.data.windows import Windows
-from polyscene.tasks.task import Catalogue, Task, TaskContext
+from polyscene.tasks.task import PairTask, TaskContext
 
 
 @dataclass
@@ -22,15 +23,27 @@ class ClickConfig:
         threshold: a row is a positive when its value is above this.
         balanced: weigh classes so that positives and negatives count the same in total.
         focal_gamma: focusing exponent of the focal loss, 0 for plain cross-entropy [Lin et al., ICCV 2017].
+        head: ``bilinear`` compares state and item; ``mlp`` adds a network over both, which can be adapted.
+        history: whether the state reads the user's past; False judges by the columns of user and item alone.
+        hidden: width of the network's hidden layer.
+        dropout: share of the network's units that are left out in training.
     """
 
     threshold: float = 0.5
     balanced: bool = False
     focal_gamma: float = 0.0
+    head: Literal["bilinear", "mlp"] = "bilinear"
+    history: bool = True
+    hidden: int = bounded(64, at_least=1)
+    dropout: float = bounded(0.1, at_least=0, at_most=1)
 
 
-class ClickTask(Task):
-    """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with class weights and focusing."""
+class ClickTask(PairTask):
+    """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with class weights and focusing.
+
+    The head ``mlp`` adds ``MLP(Adapt(F [h; x; h * x]))``, as click models with a shared bottom do: one network for
+    all scenarios, in which the scenario's adapter of pairs stands.
+    """
 
     config: ClickConfig
 
@@ -41,6 +54,7 @@ class ClickTask(Task):
         positive_R = (events.value_R[torch.from_numpy(row).to(events.value_R.device)] > config.threshold).double()
         # Laplace's rule keeps the logit finite when training has one class only.
         rate = float((positive_R.sum() + 1) / (len(row) + 2))
+        self.reads_past, self.adapts_pairs = config.history, config.head == "mlp"
         self.register_buffer("class_weight", torch.tensor([0.5 / (1 - rate), 0.5 / rate]))
         self.class_weight: Tensor
         self.scale = 1 / math.sqrt(d_model)
@@ -48,22 +62,37 @@ class ClickTask(Task):
         nn.init.eye_(self.bilinear.weight)
         self.bias = nn.Parameter(torch.tensor(math.log(rate / (1 - rate))))
         self.bias_N = nn.Parameter(torch.zeros(events.n_items))
+        if self.adapts_pairs:
+            self.fuse = nn.Linear(3 * d_model, d_model)
+            self.judge = nn.Sequential(
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Linear(d_model, config.hidden),
+                nn.GELU(),
+                nn.Dropout(config.dropout),
+                nn.Linear(config.hidden, 1, bias=False),
+            )
 
-    def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        x_BTd = catalogue.take(windows.item_BT)
-        logit_BT = self.logits(h_BTd, x_BTd, windows.item_BT)
-        label_BT = (windows.value_BT > self.config.threshold).to(logit_BT.dtype)
-        loss_BT = functional.binary_cross_entropy_with_logits(logit_BT, label_BT, reduction="none")
+    def pairs(self, h: Tensor, x: Tensor) -> Tensor | None:
+        return self.fuse(torch.cat([h, x, h * x], dim=-1)) if self.adapts_pairs else None
+
+    def logits(self, h: Tensor, x: Tensor, item: Tensor, pair: Tensor | None = None) -> Tensor:
+        logit = (self.bilinear(h) * x).sum(dim=-1) * self.scale + self.bias_N[item] + self.bias
+        return logit if pair is None else logit + self.judge(pair).squeeze(-1)
+
+    def pair_loss(self, logit: Tensor, value: Tensor) -> Tensor:
+        label = self.labels(value).to(logit.dtype)
+        loss = functional.binary_cross_entropy_with_logits(logit, label, reduction="none")
         if self.config.focal_gamma:
             # exp(-loss) is the probability given to the true class.
-            loss_BT = loss_BT * (1 - torch.exp(-loss_BT)) ** self.config.focal_gamma
+            loss = loss * (1 - torch.exp(-loss)) ** self.config.focal_gamma
         if self.config.balanced:
-            loss_BT = loss_BT * self.class_weight[label_BT.long()]
-        return loss_BT
+            loss = loss * self.class_weight[label.long()]
+        return loss
 
-    def logits(self, h: Tensor, x: Tensor, item: Tensor) -> Tensor:
-        """Logits ``[...]`` of pairs ``h, x`` (``[..., d]``) with item indices ``[...]``."""
-        return (self.bilinear(h) * x).sum(dim=-1) * self.scale + self.bias_N[item] + self.bias
+    def labels(self, value: Tensor) -> Tensor:
+        return value > self.config.threshold
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
+        """The bilinear part, all pairs at once: what there is to rank by without an adapter of pairs."""
         return self.bilinear(h_Bd) @ x_Nd.T * self.scale + self.bias_N[items_N] + self.bias

@@ -30,6 +30,8 @@ class RatingTask(Task):
     """Predicts ``mean + std * (h^T W x / sqrt(d) + b_i)``: a bilinear form beside the ranking's dot product."""
 
     ranks: ClassVar[bool] = False
+    compares_all: ClassVar[bool] = False
+    shareable: ClassVar[bool] = True
     config: RatingConfig
 
     def __init__(self, config: RatingConfig, context: TaskContext) -> None:

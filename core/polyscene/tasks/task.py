@@ -60,11 +60,19 @@ class Task(nn.Module, ABC):
 
     Attributes:
         ranks: whether :meth:`scores` orders items for recommendation.
-        from_history: whether states come from the user's history; otherwise :meth:`query` makes them.
+        from_history: whether states are those of users; otherwise :meth:`query` makes them.
+        reads_past: whether the state of a user sees the rows before a step; else it is the user's vector alone.
+        compares_all: whether a step compares with the whole catalogue, so that it pays to encode that at once.
+        judges: whether rows are judged one by one, where other tasks rank the items.
+        shareable: whether domains of one scenario can have the task in common: all that it keeps is learned.
     """
 
     ranks: ClassVar[bool] = True
     from_history: ClassVar[bool] = True
+    reads_past: bool = True
+    compares_all: ClassVar[bool] = True
+    judges: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: TaskContext) -> None:
         super().__init__()
@@ -87,3 +95,41 @@ class Task(nn.Module, ABC):
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         """States ``[B, T, d]`` of tasks that do not read a history."""
         raise NotImplementedError(f"{type(self).__name__} reads states from the history")
+
+
+class PairTask(Task):
+    """A task that judges pairs of a user and an item: will it be clicked?
+
+    It may make one vector of the two, which the engine adapts to the scenario before it is judged.
+
+    Attributes:
+        adapts_pairs: whether it makes such vectors.
+    """
+
+    adapts_pairs: bool = False
+
+    compares_all: ClassVar[bool] = False
+    judges: ClassVar[bool] = True
+    shareable: ClassVar[bool] = True
+
+    @abstractmethod
+    def pairs(self, h: Tensor, x: Tensor) -> Tensor | None:
+        """Vectors to be adapted, of states and item vectors, all ``[..., d]``; None where it makes none."""
+
+    @abstractmethod
+    def logits(self, h: Tensor, x: Tensor, item: Tensor, pair: Tensor | None = None) -> Tensor:
+        """Log odds ``[...]`` of a positive, from states, item vectors, item indices and adapted pairs."""
+
+    @abstractmethod
+    def pair_loss(self, logit: Tensor, value: Tensor) -> Tensor:
+        """Loss ``[...]`` of log odds against values (float32 ``[...]``, in the units of the data)."""
+
+    @abstractmethod
+    def labels(self, value: Tensor) -> Tensor:
+        """bool ``[...]``: which values are positive."""
+
+    def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
+        x_BTd = catalogue.take(windows.item_BT)
+        return self.pair_loss(
+            self.logits(h_BTd, x_BTd, windows.item_BT, self.pairs(h_BTd, x_BTd)), windows.value_BT
+        )

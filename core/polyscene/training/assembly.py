@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
+from polyscene.adapters.bank import AdapterBank
+from polyscene.adapters.none import NoAdapter
+from polyscene.config.schema import Site, TrainConfig
 from polyscene.config.validate import from_mapping_or_raise
-from polyscene.data.events import Events
-from polyscene.data.phases import Phase
+from polyscene.data.domains import scenario_of
 from polyscene.data.scenario import TaskSpec
-from polyscene.features.encoder import FitContext, SharedModules
-from polyscene.features.entity import EntityEncoder
+from polyscene.errors import ConfigError
+from polyscene.features.encoder import SharedModules
 from polyscene.model import PolysceneModel, ScenarioParts
-from polyscene.tasks.task import Task, TaskContext
+from polyscene.tasks.task import PairTask, Task, TaskContext
 from polyscene.training.checkpoint import load_weights
-from polyscene.training.loading import Loaded, LoadedScenario, columns_of
+from polyscene.training.encoders import Sharing, encoder_of, make_encoders, sharing
+from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.session import Session
-
-TABLES = ("items", "users", "events")
 
 
 def build_model(
@@ -45,28 +44,23 @@ def build_model(
     torch.manual_seed(config.seed)
     shared = SharedModules()
     spaces = loaded.spaces()
-    encoders: dict[str, dict[str, _Bindable]] = {}
-    for name, scenario in loaded.scenarios.items():
-        contexts = _contexts(session, name, scenario, shared, spaces)
-        encoders[name] = {}
-        for table in TABLES:
-            encoder = _entity_encoder(session, scenario, name, table)
-            frame = _frame(scenario, table)
-            if fitted is None:
-                encoder.fit(frame, contexts[table])
-            else:
-                encoder.load_fitted(fitted[name][table], contexts[table])
-            encoders[name][table] = _Bindable(encoder, frame, contexts[table])
+    groups = sharing(loaded)
+    encoders = {
+        key: make_encoders(session, group, shared, spaces, fitted and fitted[next(iter(group.members))])
+        for key, group in groups.items()
+    }
     parts = {}
-    for name, of_table in encoders.items():
-        scenario = loaded.scenarios[name]
-        tasks = _tasks(session, name, scenario)
+    for name, scenario in loaded.scenarios.items():
+        key = scenario_of(name)
+        tasks = _tasks(session, name, scenario, groups[key], parts)
+        bound = {table: encoder_of(encoder, scenario, table) for table, encoder in encoders[key].items()}
         # A task that makes its own query, as the triple task does, reads neither user vectors nor steps.
-        reads_history = next(iter(tasks.values())).from_history
+        main, declared = next(iter(tasks.values())), scenario.scenario
+        reads_steps = main.from_history and main.reads_past and declared.event_columns
         parts[name] = ScenarioParts(
-            items=of_table["items"].encoder,
-            users=of_table["users"].encoder if reads_history and scenario.scenario.user_columns else None,
-            events=of_table["events"].encoder if reads_history and scenario.scenario.event_columns else None,
+            items=bound["items"],
+            users=bound["users"] if main.from_history and declared.user_columns else None,
+            events=bound["events"] if reads_steps else None,
             tasks=tasks,
             n_items=scenario.events.n_items,
         )
@@ -76,8 +70,9 @@ def build_model(
         parts,
         shared=shared,
         sequence=config.sequence.build(d_model=d_model, max_length=longest),
-        user_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
-        item_bank=config.adapter.build(d_model=d_model, n_scenarios=len(parts)),
+        user_bank=_bank(config, "users", len(parts)),
+        item_bank=_bank(config, "items", len(parts)),
+        pair_bank=_bank(config, "pairs", len(parts)) if _judges_pairs(parts) else None,
         # Last, so that the weights above start as they do without it.
         router=config.router.build(d_model=d_model, n_scenarios=len(parts)) if len(parts) > 1 else None,
     )
@@ -85,23 +80,29 @@ def build_model(
         load_weights(weights, model)
     # Rows are bound last: ids of a shared space are complete only after all scenarios are fitted, and what an
     # encoder learned as arrays comes with the weights.
-    for of_table in encoders.values():
-        for one in of_table.values():
-            one.encoder.bind(one.frame, one.context)
+    for bound in encoders.values():
+        for one in bound.values():
+            one.bind()
     learned = {
-        name: {table: one.encoder.fitted() for table, one in of_table.items()}
-        for name, of_table in encoders.items()
+        name: {table: one.encoder.fitted() for table, one in encoders[scenario_of(name)].items()}
+        # What domains share is kept once, with the first of them.
+        if name == next(iter(groups[scenario_of(name)].members))
+        else {}
+        for name in loaded.scenarios
     }
     return model.to(session.device), learned
 
 
-@dataclass(frozen=True)
-class _Bindable:
-    """An encoder with the rows it will be bound to."""
+def _bank(config: TrainConfig, site: Site, n_scenarios: int) -> AdapterBank:
+    """The adapters of one place; where the config adapts nothing, all scenarios share the identity."""
+    if site not in config.model.adapt:
+        return NoAdapter(None, config.model.d_model, n_scenarios)
+    return config.adapter.build(d_model=config.model.d_model, n_scenarios=n_scenarios)
 
-    encoder: EntityEncoder
-    frame: pd.DataFrame
-    context: FitContext
+
+def _judges_pairs(parts: Mapping[str, ScenarioParts]) -> bool:
+    tasks = [task for one in parts.values() for task in one.tasks.values()]
+    return any(isinstance(task, PairTask) and task.adapts_pairs for task in tasks)
 
 
 def task_names(specs: Sequence[TaskSpec]) -> list[str]:
@@ -113,76 +114,32 @@ def task_names(specs: Sequence[TaskSpec]) -> list[str]:
     return names
 
 
-def _tasks(session: Session, name: str, loaded: LoadedScenario) -> dict[str, Task]:
-    host = session.host
-    context = TaskContext(session.config.model.d_model, loaded.events, host.registry, where=f"scenario.{name}")
+def _tasks(
+    session: Session, name: str, loaded: LoadedScenario, group: Sharing, built: Mapping[str, ScenarioParts]
+) -> dict[str, Task]:
+    """The tasks of a scenario. Domains of the same items share those that keep nothing but what they learn."""
+    host, context = session.host, TaskContext(session.config.model.d_model, loaded.events, session.host.registry)
+    before = next((built[other].tasks for other in group.members if other in built), None)
+    same_items = loaded.part is not None and loaded.part.item_N is None
     tasks = {}
     for key, spec in zip(task_names(loaded.scenario.tasks), loaded.scenario.tasks, strict=True):
         component = host.component("task", spec.name, where=f"scenario '{name}'")
         options = from_mapping_or_raise(
             component.config, spec.options, where=f"scenario '{name}': task {spec.name}"
         )
-        tasks[key] = component.build(options, context=context)
-    return tasks
-
-
-def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: str) -> EntityEncoder:
-    config = session.config
-    return EntityEncoder(
-        columns_of(loaded, table),
-        registry=session.host.registry,
-        fusion=config.fusion.component,
-        fusion_config=config.fusion.options,
-        id_column="user_id" if table == "users" else "item_id",
-        content_dropout=config.model.content_dropout if table != "events" else 0.0,
-        gated=loaded.gated if table == "items" else (),
-        owner=f"{name}/{table}",
-    )
-
-
-def _contexts(
-    session: Session, name: str, loaded: LoadedScenario, shared: SharedModules, spaces: Mapping[str, np.ndarray]
-) -> dict[str, FitContext]:
-    tables, events = loaded.tables, loaded.events
-    in_training = loaded.split.phase_R == Phase.TRAIN
-    train_interactions = pd.DataFrame(tables.interactions[in_training])
-    user_of_row, train_row = _rows_of_users(events)
-    train_rows = {
-        "items": np.bincount(tables.item_R[in_training], minlength=len(tables.items)) > 0,
-        "users": np.bincount(tables.user_R[in_training], minlength=len(tables.users)) > 0,
-        "events": train_row,
-    }
-    return {
-        table: FitContext(
-            d_model=session.config.model.d_model,
-            train_rows=train_rows[table],
-            shared=shared,
-            embed_texts=session.backbone.embed,
-            embedding_dim=session.backbone.embedding_dim if loaded.text_columns() else 0,
-            spaces=spaces,
-            train_interactions=train_interactions,
-            tables=tables,
-            owner=f"{name}/{table}",
-            seed=session.config.seed,
-            tunable=session.backbone if session.config.backbone.tune == "suffix" else None,
-            user_of_row=user_of_row if table == "events" else None,
+        shared = same_items and getattr(component.build, "shareable", False)
+        if shared and before is not None:
+            tasks[key] = before[key]
+        else:
+            events = group.events() if shared else loaded.events
+            tasks[key] = component.build(
+                options, context=replace(context, events=events, where=f"scenario.{name}")
+            )
+    main = next(iter(tasks.values()))
+    if main.from_history and not main.reads_past and not loaded.scenario.user_columns:
+        raise ConfigError(
+            "its task reads no history and its users have no columns: all users would be the same",
+            where=f"scenario '{name}'",
+            fix="give columns of users (at least id), or let the task read the history",
         )
-        for table in TABLES
-    }
-
-
-def _frame(loaded: LoadedScenario, table: str) -> pd.DataFrame:
-    """Rows of a table in the order of the model's indices; events in their flat order."""
-    if table != "events":
-        return loaded.tables.items if table == "items" else loaded.tables.users
-    columns = {name: column.numpy() for name, column in loaded.events.columns.items()}
-    return pd.DataFrame({"timestamp": loaded.events.time_R.numpy(), **columns})
-
-
-def _rows_of_users(events: Events) -> tuple[np.ndarray, np.ndarray]:
-    """The user of every flat row, and whether the row is a training row."""
-    start_UP = events.start_UP.numpy()
-    user_of_row = np.repeat(np.arange(events.n_users), start_UP[:, -1] - start_UP[:, 0])
-    train_row = np.zeros(len(user_of_row), dtype=bool)
-    train_row[events.rows([Phase.TRAIN])[1]] = True
-    return user_of_row, train_row
+    return tasks

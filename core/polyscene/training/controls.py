@@ -25,6 +25,9 @@ def evaluate_baseline(
     Baselines count all rows known at the test, validation included, as a service would.
     """
     started = time.monotonic()
+    if not subject.ranked:
+        session.say(f"{subject.name}: {control} does not apply: rows are judged, items are not ranked")
+        return [], 0.0
     baseline: Baseline = chosen("baseline", control, session.host, where="controls").build()
     try:
         baseline.fit(subject.events.to("cpu"), item_embeddings(loaded, session), BEFORE_TEST)

@@ -14,8 +14,11 @@ from polyscene.config.schema import TrainConfig
 from polyscene.data.access import DataAccess
 from polyscene.data.build import build_events
 from polyscene.data.columns import Column, Id, Text
+from polyscene.data.configured import configured
 from polyscene.data.declared import validate_scenario
+from polyscene.data.domains import domain_name, scenario_of
 from polyscene.data.events import Events
+from polyscene.data.partition import Part, partition
 from polyscene.data.scenario import Scenario
 from polyscene.data.splits.base import Split
 from polyscene.data.tables import Tables
@@ -35,6 +38,8 @@ class LoadedScenario:
         split: the phase of every interaction.
         events: the interactions as flat tensors.
         gated: names of the columns that enrichers added, which come in through a closed gate.
+        whole: the scenario that this is a domain of, ``None`` where it is none.
+        part: where the domain lies in it.
     """
 
     scenario: Scenario
@@ -43,6 +48,8 @@ class LoadedScenario:
     split: Split
     events: Events
     gated: tuple[str, ...] = ()
+    whole: LoadedScenario | None = None
+    part: Part | None = None
 
     def text_columns(self) -> list[pd.Series]:
         """The columns that are declared as text: all that the backbone reads."""
@@ -90,7 +97,7 @@ def load_scenarios(
         host: brings scenarios, splits and enrichers.
         access: fetches data sets.
         say: receives a line for each scenario: what it uses and where it came from.
-        only: load these scenarios instead of all.
+        only: load these scenarios (or domains of theirs) instead of all.
 
     Raises:
         DataNotAvailable: no scenario's data is available.
@@ -99,8 +106,9 @@ def load_scenarios(
     tables: dict[str, Tables] = {}
     splits: dict[str, Split] = {}
     skipped: dict[str, str] = {}
-    for name in only or list(config.scenario):
-        scenario, options = host.scenario(name), config.scenario[name]
+    for name in dict.fromkeys(map(scenario_of, only)) if only else config.scenario:
+        options = config.scenario[name]
+        scenario = configured(host.scenario(name), options)
         try:
             tables[name] = scenario.load(options, access)
         except DataNotAvailable as reason:
@@ -119,17 +127,36 @@ def load_scenarios(
             fix="`polyscene data list` shows what is at hand",
         )
     notes: list[str] = []
-    loaded = {}
+    loaded: dict[str, LoadedScenario] = {}
     for name in tables:
-        declared = host.scenario(name)
+        declared = configured(host.scenario(name), config.scenario[name])
         scenario, enriched, added = _enriched(declared, tables, splits, host)
         notes += added
         events = build_events(enriched, splits[name], scenario)
         gated = tuple(column.name for column in scenario.item_columns[len(declared.item_columns) :])
-        loaded[name] = LoadedScenario(scenario, config.scenario[name], enriched, splits[name], events, gated)
+        whole = LoadedScenario(scenario, config.scenario[name], enriched, splits[name], events, gated)
+        loaded |= _domains(name, whole, say)
     for note in notes:
         say(note)
-    return Loaded(loaded, skipped, tuple(notes))
+    wanted = {name: one for name, one in loaded.items() if not only or name in only or scenario_of(name) in only}
+    return Loaded(wanted, skipped, tuple(notes))
+
+
+def _domains(name: str, whole: LoadedScenario, say: Callable[[str], None]) -> dict[str, LoadedScenario]:
+    """The domains of a scenario as scenarios of their own, by name; itself where its config divides nothing."""
+    if whole.config.domains is None:
+        return {name: whole}
+    parts = partition(name, whole.tables, whole.split, whole.events, whole.config.domains)
+    counts = ", ".join(f"{part.label} {len(part.row_R):,}" for part in parts)
+    left = len(whole.tables.interactions) - sum(len(part.row_R) for part in parts)
+    rest = f"; {left:,} rows are in none of them" if left else ""
+    say(f"{name}: domains by {whole.config.domains.column} (rows): {counts}{rest}")
+    return {
+        domain_name(name, part.label): replace(
+            whole, tables=part.tables, split=part.split, events=part.events, whole=whole, part=part
+        )
+        for part in parts
+    }
 
 
 def _enriched(

@@ -12,6 +12,7 @@ import torch
 
 from polyscene.config.resolve import resolve_train
 from polyscene.config.schema import DataConfig, TrainConfig
+from polyscene.data.domains import scenario_of
 from polyscene.errors import CheckpointError, did_you_mean
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -48,7 +49,7 @@ class RestoredRun:
         """
         names = sorted(
             (path.stem for path in (self.folder / "split").glob("*.safetensors")),
-            key=list(self.config.scenario).index,
+            key=lambda name: list(self.config.scenario).index(scenario_of(name)),
         )
         loaded = self.session.load(names)
         known = read_fingerprint(self.folder)["data"]

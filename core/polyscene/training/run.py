@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.config.schema import TrainConfig
-from polyscene.evaluation.models import evaluate_model
+from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.report import render_terminal, write_html, write_metrics
@@ -90,10 +90,14 @@ class _Run:
 
     def _evaluate(self, plan: Plan, model: PolysceneModel, seconds: float) -> None:
         model.eval()
-        for name in plan.scenarios:
-            length = self.loaded.scenarios[name].config.max_history
+        lengths = {name: self.loaded.scenarios[name].config.max_history for name in plan.scenarios}
+        for name, length in lengths.items():
             rows = evaluate_model(model, self.subjects[name], length, method=plan.method, seed=self.config.seed)
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
+        subjects = {name: self.subjects[name] for name in plan.scenarios}
+        together = evaluate_domains(model, subjects, lengths, method=plan.method, seed=self.config.seed)
+        for name in dict.fromkeys(row["scenario"] for row in together):
+            self._add(name, plan.method, [row for row in together if row["scenario"] == name], seconds)
 
     def _controls(self) -> None:
         for name, subject in self.subjects.items():
@@ -117,7 +121,7 @@ class _Run:
         self.method_seconds.setdefault(name, {})[method] = seconds
 
     def _count_parameters(self, model: PolysceneModel) -> None:
-        per_scenario = model.user_bank.parameters_per_scenario() + model.item_bank.parameters_per_scenario()
+        per_scenario = sum(bank.parameters_per_scenario() for bank in model.banks())
         reads_text = any(one.text_columns() for one in self.loaded.scenarios.values())
         self.parameters = {
             "backbone": self.session.backbone_parameters() if reads_text else 0,
@@ -128,7 +132,7 @@ class _Run:
     def _write(self) -> None:
         if not self.fabric.is_global_zero:
             return
-        self.rows.sort(key=lambda row: list(self.loaded.scenarios).index(row["scenario"]))
+        self.rows = in_order(self.rows, list(self.loaded.scenarios))
         self.reporter.notify("polyscene_evaluated", run=self.folder, results=self.rows)
         write_metrics(
             self.folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -61,6 +61,13 @@ class Session:
                 count += sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
         return count
 
+    def under(self, config: TrainConfig) -> Session:
+        """The same data sets and backbone under another config: another seed, adapter or balancer."""
+        other = replace(self, config=config)
+        shared = ("access", "backbone")
+        other.__dict__.update({name: value for name, value in vars(self).items() if name in shared})
+        return other
+
     def load(self, only: list[str] | None = None) -> Loaded:
         """The scenarios' data."""
         return load_scenarios(self.config, self.host, self.access, self.say, only)
@@ -75,6 +82,7 @@ class Session:
             from_history=getattr(task.build, "from_history", True),
             protocol=loaded.split.description,
             own_item_U=_own_items(loaded, self.device),
+            ranked=not getattr(task.build, "judges", False),
         )
 
 

@@ -1,0 +1,60 @@
+"""A scenario as its config wants it: other columns or tasks than the plugin declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
+from polyscene.data.scenario import Scenario, ScenarioConfig
+from polyscene.errors import ConfigError, Problems, did_you_mean
+
+_OWN_ID = "id"
+_KINDS: dict[str, type[Column]] = {
+    kind.default_encoder: kind for kind in (Text, Category, Tags, Number, Timestamp) if kind.default_encoder
+}
+_TABLES = {"items": "item_columns", "users": "user_columns", "events": "event_columns"}
+
+
+def configured(scenario: Scenario, config: ScenarioConfig) -> Scenario:
+    """The scenario with the columns and tasks of its config.
+
+    Raises:
+        ConfigError: the config names a table that does not exist, or no task.
+
+    Example:
+        >>> from polyscene import Category, Id, Scenario, ScenarioConfig
+        >>> film = Scenario("film", load=lambda config, data: None, user_columns=(Category("age"), Id()))
+        >>> config = ScenarioConfig(columns={"users": {"id": "id", "zip_code": "category"}})
+        >>> configured(film, config).user_columns == (Id(), Category("zip_code"))
+        True
+    """
+    problems = Problems(f"scenario.{scenario.name}")
+    for table in config.columns:
+        if table not in _TABLES:
+            problems.add(f"'columns' has no table '{table}'", fix=did_you_mean(table, _TABLES))
+    if config.tasks is not None and not config.tasks:
+        problems.add("'tasks' is empty", fix="name a task, or leave it out for those that the scenario declares")
+    problems.raise_if_any(ConfigError)
+    chosen: dict[str, Any] = {
+        field: _columns(config.columns[table], getattr(scenario, field))
+        for table, field in _TABLES.items()
+        if table in config.columns
+    }
+    if config.tasks is not None:
+        chosen["tasks"] = tuple(config.tasks)
+    return replace(scenario, **chosen)
+
+
+def _columns(wanted: Mapping[str, str], declared: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The wanted columns; those that are declared with the same encoder keep their options."""
+    known = {(column.name or _OWN_ID, column.encoder_name): column for column in declared}
+    return tuple(known.get((name, encoder)) or _column(name, encoder) for name, encoder in wanted.items())
+
+
+def _column(name: str, encoder: str) -> Column:
+    if encoder == Id.default_encoder:
+        return Id(name="" if name == _OWN_ID else name)
+    kind = _KINDS.get(encoder)
+    return kind(name) if kind else Column(name, encoder=encoder)

@@ -1,0 +1,32 @@
+"""A part of a table: some of its rows, through the encoder of the whole."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from polyscene.features.entity import EntityEncoder
+
+
+class PartEncoder(nn.Module):
+    """Encodes the rows of a domain with the encoder that all domains of a scenario share.
+
+    Args:
+        encoder: bound to the rows of the whole table.
+        row_N: int64, the place of each of the domain's rows in it.
+    """
+
+    row_N: Tensor
+
+    def __init__(self, encoder: EntityEncoder, row_N: Tensor) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("row_N", row_N, persistent=False)
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether a step must not ask for all rows (see :class:`polyscene.Encoder`)."""
+        return self.encoder.is_costly
+
+    def forward(self, row: Tensor) -> Tensor:
+        """Vectors ``[..., d_model]`` of the domain's rows (int64 ``[...]``)."""
+        return self.encoder(self.row_N[row])
