@@ -159,7 +159,8 @@ class RecommendConfig:
     """Number of items."""
     route: Literal["label", "hard", "soft", "router"] = "label"
     """Which adapter the user's state goes through: the scenario's own (label) or, as if nobody had named it, that
-    of the likeliest scenario (hard), a mixture by probability (soft), or what the router's config says (router)."""
+    of the likeliest scenario (hard), a mixture by probability (soft), or either as the router's config says
+    (router)."""
     device: str = "auto"
     """Device: ``auto``, ``cpu``, ``cuda``."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -43,7 +43,7 @@ def evaluate_model(
     model.observe(subject.name, subject.events, BEFORE_TEST)
     rows: list[dict[str, Any]] = []
     if route in ("", LABEL):
-        rows += _with_labels(model, subject, max_history, method, seed, population)
+        rows += _with_labels(model, subject, max_history, method=method, seed=seed, population=population)
     if route != LABEL:
         rows += evaluate_recognition(
             model, subject, max_history, method=method, seed=seed, population=population, route=route
@@ -52,7 +52,7 @@ def evaluate_model(
 
 
 def _with_labels(
-    model: PolysceneModel, subject: Subject, max_history: int, method: str, seed: int, population: str
+    model: PolysceneModel, subject: Subject, max_history: int, *, method: str, seed: int, population: str
 ) -> list[dict[str, Any]]:
     if isinstance(model.main_task(subject.name), PairTask):
         return evaluate_clicks(model, subject, max_history, method, seed) if population in ("", "warm") else []

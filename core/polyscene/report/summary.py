@@ -10,6 +10,8 @@ from typing import Any
 
 METHOD_TITLES = {
     "joint": "joint model",
+    "joint_hard": "joint, hard routing",
+    "joint_soft": "joint, soft routing",
     "single": "single-scenario model",
     "item_knn": "item-kNN",
     "user_knn": "user-kNN",
@@ -25,6 +27,7 @@ POPULATION_TITLES = {
     "cold_user": "cold users",
 }
 LOWER_IS_BETTER = {"log_loss", "logloss", "ece", "rmse", "mae", "mse", "gini", "mean_rank", "popularity_bias"}
+ROUTES = ("hard", "soft")
 CLEAR = 2.0  # standard errors of a difference from which it is called clear
 
 
@@ -79,9 +82,15 @@ class Block:
         top = (min if lower_is_better(metric) else max)(values.values())
         return {method for method, value in values.items() if value == top}
 
+    def routed(self) -> dict[str, str]:
+        """The run's own model where it is not told the scenario of a row: method and how it is routed."""
+        variants = {f"{self.methods[0]}_{route}": route for route in ROUTES}
+        return {method: route for method, route in variants.items() if method in self.methods}
+
     def rival(self, metric: str) -> str:
-        """The best method other than the run's own (the first); empty if there is no other."""
-        others = [method for method in self.methods[1:] if (method, metric) in self.cells]
+        """The best method other than the run's own (the first, however routed); empty if there is no other."""
+        own = {self.methods[0], *self.routed()}
+        others = [method for method in self.methods if method not in own and (method, metric) in self.cells]
         sign = -1 if lower_is_better(metric) else 1
         return max(others, key=lambda method: sign * self.cells[method, metric].value, default="")
 
@@ -154,6 +163,20 @@ def verdict(block: Block) -> Verdict | None:
     else:
         word = f"clearly {better if difference > 0 else worse}"
     return Verdict(metric, own, rival, (a.value, b.value), word)
+
+
+def routing_statement(block: Block) -> str:
+    """What is lost on a block's first metric where the router has to recognize the scenario; empty without one."""
+    metric, own = block.metrics[0], block.methods[0]
+    if not block.routed() or (own, metric) not in block.cells:
+        return ""
+    value = block.cells[own, metric].value
+    found = [
+        f"{route} routing {other:.4f}" + (f" ({100 * (other / value - 1):+.1f} %)" if value else "")
+        for method, route in block.routed().items()
+        for other in [block.cells[method, metric].value]
+    ]
+    return f"without the scenario's label: {', '.join(found)} against {value:.4f} ({metric})"
 
 
 def seed_statement(results: Iterable[Mapping[str, Any]]) -> str:

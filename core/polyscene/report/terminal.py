@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from polyscene.report.schema import read_metrics
-from polyscene.report.summary import Block, blocks, method_title, seed_statement, verdict
+from polyscene.report.summary import Block, blocks, method_title, routing_statement, seed_statement, verdict
 from polyscene.report.units import duration, figure, memory
 
 NAME_WIDTH, SECONDS_WIDTH, COLUMN_WIDTH = 23, 9, 12
@@ -37,6 +37,8 @@ def render_terminal(run: Path, console: Console) -> None:
         for block in own:
             if found := verdict(block):
                 console.print(Text(f"{block.short_title}: {found}"), soft_wrap=True)
+            if lost := routing_statement(block):
+                console.print(Text(f"{block.short_title}, {lost}"), soft_wrap=True)
         console.print()
     for scenario, reason in metrics.get("skipped", {}).items():
         console.print(Text(f"{scenario} was left out: {reason}", style="yellow"), soft_wrap=True)

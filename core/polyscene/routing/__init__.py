@@ -6,6 +6,7 @@ from polyscene.registry.components import Component
 from polyscene.routing.recognition import Recognition, RecognitionConfig
 from polyscene.routing.router import (
     LABEL,
+    NO_ROUTER,
     RECOGNITION,
     Route,
     Router,
@@ -16,13 +17,14 @@ from polyscene.routing.router import (
 )
 
 COMPONENTS = [
-    Component("router", "none", no_router),
+    Component("router", NO_ROUTER, no_router),
     Component("router", "recognition", Recognition, RecognitionConfig),
 ]
 
 __all__ = [
     "COMPONENTS",
     "LABEL",
+    "NO_ROUTER",
     "RECOGNITION",
     "Route",
     "Router",

@@ -17,6 +17,7 @@ Route = Literal["label", "hard", "soft", "router"]
 mixture by the router's probabilities (soft), or by whichever of the two the router's config says (router)."""
 
 LABEL: Route = "label"
+NO_ROUTER = "none"
 RECOGNITION = "recognition of scenarios"
 """Names the router's cross-entropy among losses; with its spaces it is no name of a task or scenario."""
 
@@ -111,7 +112,7 @@ def check_worth_routing(router: str, models: Iterable[Sequence[str]]) -> None:
         models: the scenarios of each model that will be trained.
     """
     largest = max(models, key=len, default=())
-    if router != "none" and len(largest) < 2:
+    if router != NO_ROUTER and len(largest) < 2:
         raise ConfigError(
             f"router={router} tells scenarios apart, but no model of this run learns more than one"
             + (f" ({largest[0]})" if largest else ""),

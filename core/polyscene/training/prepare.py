@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject
+from polyscene.routing import check_worth_routing
 from polyscene.training.folder import write_fingerprint
 from polyscene.training.loading import Loaded
 from polyscene.training.reporter import Reporter
@@ -40,6 +41,8 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
     """
     with reporter.stage("data"):
         loaded = session.load()
+        # As the config was checked, but without the scenarios whose data is not at hand.
+        check_worth_routing(session.config.router.name, [list(loaded.scenarios)])
     with reporter.stage("fingerprint"):
         fingerprints = {name: one.tables.fingerprint() for name, one in loaded.scenarios.items()}
         if fabric.is_global_zero:
