@@ -14,7 +14,7 @@ def test_all_problems_are_reported_at_once():
     config = BackboneConfig(
         pooling="max",
         dtype="int4",
-        tune="full",
+        tune="some",
         max_len=0,
         batch_tokens=0,
         suffix_layers=0,

@@ -17,9 +17,9 @@ from transformers import (
 )
 
 from polyscene.backbone.config import POOLINGS
+from polyscene.backbone.cut import cut
 from polyscene.backbone.loading import load_encoder, load_tokenizer
 from polyscene.backbone.pooling import pool
-from polyscene.backbone.suffix import cut
 from polyscene.errors import BackboneError
 
 SIZE = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from polyscene.backbone.adapters.options import peft_options
 from polyscene.errors import ConfigError, Problems
 
 POOLINGS = ("mean", "cls", "last")
 DTYPES = ("auto", "float32", "bfloat16")
-TUNES = ("frozen", "suffix")
+TUNES = ("frozen", "suffix", "full")
 
 
 @dataclass
@@ -50,13 +52,21 @@ class BackboneConfig:
     """Tokens (padding included) of one encoding batch; small batches stay in a CPU's cache, a GPU wants more."""
 
     tune: str = "frozen"
-    """``frozen`` caches pooled vectors; ``suffix`` caches the states entering the trainable layers."""
+    """``frozen`` caches pooled vectors; ``suffix`` works on the last layers and caches the states that enter them;
+    ``full`` works on all layers and caches embeddings of tokens."""
 
     suffix_layers: int = 2
-    """Layers that stay trainable when ``tune`` is ``suffix``."""
+    """How many layers that is when ``tune`` is ``suffix``."""
 
     suffix_lr: float = 0.1
-    """Learning rate of those layers in multiples of ``trainer.lr``."""
+    """Learning rate of those layers in multiples of ``trainer.lr``; adapters inside learn at ``trainer.lr``."""
+
+    peft: Any = None
+    """Adapters inside those layers, one per scenario; the layers then stay frozen. null, or ``{name: KIND, option:
+    value}`` with lora, adalora, ia3, prefix or bottleneck, which becomes that kind's options."""
+
+    def __post_init__(self) -> None:
+        self.peft = peft_options(self.peft)
 
     def validate(self, where: str = "backbone") -> None:
         """Checks every value without touching files or network."""
@@ -69,6 +79,11 @@ class BackboneConfig:
                 problems.add(f"{key}={getattr(self, key)} is too small", fix=f"use {least} or more")
         if self.suffix_lr < 0:
             problems.add(f"suffix_lr={self.suffix_lr} is negative", fix="use 0 or more")
+        if self.peft is not None and self.tune == "frozen":
+            problems.add(
+                f"peft={self.peft.name} needs layers to stand in, but tune=frozen runs none",
+                fix="use tune=suffix or tune=full, or peft=null",
+            )
         if not self.model:
             if "==" not in self.requirement:
                 problems.add(

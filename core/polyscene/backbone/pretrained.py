@@ -14,7 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from polyscene.backbone.adapters import PrefixOptions
+from polyscene.backbone.adapters.base import Base
+from polyscene.backbone.adapters.prefix import Shifted
 from polyscene.backbone.config import BackboneConfig
+from polyscene.backbone.cut import cut
 from polyscene.backbone.digests import combined, folder_digest, text_digests
 from polyscene.backbone.encode import CHUNK, Tokens, chunks, encode
 from polyscene.backbone.folder import check_length, embedding_dim, model_folder
@@ -23,7 +27,7 @@ from polyscene.backbone.precision import chosen_dtype, lowered
 from polyscene.backbone.progress import encoding_progress
 from polyscene.backbone.states import TokenStates
 from polyscene.backbone.store import ActivationStore
-from polyscene.backbone.suffix import Suffix, cut
+from polyscene.backbone.suffix import Suffix
 from polyscene.data.access import DataAccess
 from polyscene.data.files import atomic_path
 from polyscene.errors import BackboneError
@@ -85,7 +89,7 @@ class Backbone:
             BackboneError: there is no usable model.
         """
         folder = model_folder(self.config, self._access)
-        check_length(folder, self.config.max_len)
+        check_length(folder, self.config.max_len + self._shift)
         return folder
 
     @cached_property
@@ -101,7 +105,7 @@ class Backbone:
     @property
     def key(self) -> str:
         """Content key of what this backbone's ``tune`` mode caches."""
-        return self._key(states=self.config.tune == "suffix")
+        return self._key(states=self.config.tune != "frozen")
 
     def embed(self, texts: Sequence[str]) -> Tensor:
         """Pooled vectors ``[n, h]`` float32 of texts, in their order; repeated texts are encoded once.
@@ -113,7 +117,7 @@ class Backbone:
         return store.states(digests).gather(np.arange(len(digests)))[0].reshape(len(digests), self.embedding_dim)
 
     def token_states(self, texts: Sequence[str]) -> TokenStates:
-        """States that enter the last ``suffix_layers`` layers, kept on disk in 16 bits.
+        """States that enter the layers that are tuned, kept on disk in 16 bits.
 
         Raises:
             BackboneError: as :meth:`embed`, or the model cannot be cut.
@@ -122,14 +126,41 @@ class Backbone:
         return store.states(digests)
 
     def suffix_module(self) -> Suffix:
-        """The last ``suffix_layers`` layers with pooling, fresh from the pretrained weights, trainable, float32.
+        """The layers that are tuned with pooling, fresh from the pretrained weights, float32.
 
-        ``suffix(states, mask)`` of a text's states is its vector under the whole model.
+        ``suffix(states, mask)`` of a text's states is its vector under the whole model. With ``config.peft`` the
+        layers are frozen and have room for the adapters of scenarios, which :meth:`Suffix.join`.
 
         Raises:
-            BackboneError: no usable model, or it cannot be cut.
+            BackboneError: no usable model, or it cannot be cut or adapted.
         """
-        return self._cut()[1]
+        suffix = self._cut()[1]
+        return suffix if self.config.peft is None else suffix.adapt(self.config.peft, self.base)
+
+    def check_tuning(self, scenarios: Sequence[str]) -> None:
+        """Refuse early what cannot be tuned, before texts are encoded: see :meth:`suffix_module`.
+
+        Raises:
+            BackboneError: no usable model, it cannot be cut or adapted, or an adapter to start from is of another.
+            CheckpointError: an adapter to start from is missing or does not fit.
+        """
+        if self.config.tune != "frozen":
+            suffix = self.suffix_module()
+            for name in scenarios:
+                suffix.join(name)
+
+    @property
+    def base(self) -> Base:
+        """What saved adapters say about the model that they belong to."""
+        config = self.config
+        named = config.model or config.requirement
+        return Base(named, self.folder, self._model_digest, self._root / "files.json")
+
+    @property
+    def _shift(self) -> int:
+        """Positions that come before those of a text: of peft's prefixes, where they reach all layers."""
+        peft = self.config.peft
+        return peft.tokens if self.config.tune == "full" and isinstance(peft, PrefixOptions) else 0
 
     @cached_property
     def _model_digest(self) -> str:
@@ -147,6 +178,9 @@ class Backbone:
             "dtype": str(self.dtype).removeprefix("torch."),
         }
         if states:
+            if config.tune == "full":
+                shifted = {"positions from": self._shift} if self._shift else {}
+                return {**about, "states": "before all layers", **shifted}
             return {**about, "states": f"before the last {config.suffix_layers} layers"}
         return {**about, "pooling": config.pooling, "normalize": config.normalize}
 
@@ -173,7 +207,7 @@ class Backbone:
         return self._store(states=states), digests
 
     def _encode(self, texts: list[str], digests: np.ndarray, store: ActivationStore, *, states: bool) -> None:
-        model = self._cut()[0].to(self.dtype) if states else self._whole
+        model = self._below().to(self.dtype) if states else self._whole
         assert model is not None  # the precision was settled, which loads the model
         about = store.folder / "about.json"
         if not about.exists():
@@ -218,8 +252,14 @@ class Backbone:
         return _loading().load_encoder(self.folder, self.device, self.config.pooling)
 
     def _cut(self) -> tuple[nn.Module, Suffix]:
-        model = self._load()
-        return model, cut(model, self.config.suffix_layers, self.config.pooling, normalize=self.config.normalize)
+        config, model = self.config, self._load()
+        layers = None if config.tune == "full" else config.suffix_layers
+        return model, cut(model, layers, config.pooling, normalize=config.normalize)
+
+    def _below(self) -> nn.Module:
+        """What computes the states that enter the suffix."""
+        model = self._cut()[0]
+        return Shifted(model, self._shift) if self._shift else model
 
     def _settle_precision(self, sample: list[str]) -> None:
         """Loads the model and checks bfloat16 on texts of this run before anything is stored in it."""

@@ -1,46 +1,166 @@
-"""A transformer cut in two: a frozen prefix whose states are cached, and a trainable suffix."""
+"""The layers of a backbone that training works on, above a frozen prefix whose states are cached."""
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from polyscene.adapters.bank import Routing
+from polyscene.backbone.adapters import AdaLoraLinear, AdaLoraOptions, Adapted, PeftOptions, RankBudget
+from polyscene.backbone.adapters.base import Base
+from polyscene.backbone.adapters.install import install
+from polyscene.backbone.adapters.load import load_adapter
+from polyscene.backbone.adapters.routing import rows_of
 from polyscene.backbone.pooling import pool
-from polyscene.errors import BackboneError
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
-CHECK_TOLERANCE = 1e-4
-"""Largest relative difference between the cut and the whole model, in float32 on random tokens."""
+@dataclass(frozen=True)
+class Place:
+    """Where in the whole model the layers of a suffix are.
+
+    Args:
+        stack: the model's name of what holds its layers.
+        first: index of the first layer that is in the suffix.
+        config: the model's config of transformers.
+    """
+
+    stack: str
+    first: int
+    config: Any
 
 
 class Suffix(nn.Module):
     """The last layers of a backbone with pooling: ``forward(states_BLh, mask_BL) -> [B, h]`` in float32.
 
-    The layers are ``suffix.stack.layer``, with the names that the model's own code gives to what is inside, so
-    that adapters find their targets. They are trainable; everything else of the stack that the layers need
-    (MPNet's relative position bias) belongs to the prefix too and stays frozen.
+    The layers are ``suffix.stack.layer``, with the names that the model's own code gives to what is inside. All
+    scenarios share and train them, until :meth:`adapt` freezes them and each scenario gets an adapter of its own
+    (:meth:`join`); then a batch needs a routing. Everything else of the stack that the layers need (MPNet's
+    relative position bias) belongs to the prefix too and stays frozen.
+
+    Attributes:
+        place: where the layers are in the whole model.
+        options: the kind of adapter and its options, ``None`` without adapters.
+        base: the model that the layers belong to, where it is known.
+        scenarios: names of the scenarios in the order of their index.
     """
 
-    def __init__(self, stack: nn.Module, pooling: str, normalize: bool) -> None:
+    def __init__(self, stack: nn.Module, pooling: str, normalize: bool, place: Place) -> None:
         super().__init__()
         self.stack = stack
         self.pooling, self.normalize = pooling, normalize
+        self.place = place
+        self.options: PeftOptions | None = None
+        self.base: Base | None = None
+        self.scenarios: tuple[str, ...] = ()
+        self.register_state_dict_post_hook(_without_frozen)
+
+    def adapt(self, options: PeftOptions, base: Base | None = None) -> Suffix:
+        """Freeze the layers and put room for adapters around them, once; scenarios :meth:`join` then.
+
+        Args:
+            options: the kind of adapter.
+            base: the model, to which adapters that scenarios start from must belong.
+
+        Raises:
+            BackboneError: these layers cannot have such adapters.
+        """
+        self.requires_grad_(False)
+        self.options, self.base = options, base
+        layers: Any = self.stack.layer
+        install(layers, options, self.place.config)
+        if isinstance(options, AdaLoraOptions):
+            self.budget = RankBudget(options)
+        return self.eval()
+
+    def join(self, scenario: str, *, initial: bool = True) -> int:
+        """The index of a scenario, which gets a fresh adapter when it is first named; others stay bit-equal.
+
+        Parameters become new ones, so all scenarios join before an optimizer is built.
+
+        Args:
+            scenario: its name.
+            initial: start from the adapter that ``options.init`` has for it; a checkpoint brings its own anyway.
+
+        Raises:
+            CheckpointError: the adapter to start from is missing or does not fit.
+            BackboneError: it is an adapter of another base.
+        """
+        if self.options is None:
+            return 0
+        if scenario not in self.scenarios:
+            for module in self.adapted().values():
+                module.grow(1)
+            self.scenarios += (scenario,)
+            if initial and scenario in self.options.init:
+                load_adapter(self, len(self.scenarios) - 1, Path(self.options.init[scenario]), self.base)
+        return self.scenarios.index(scenario)
 
     def train(self, mode: bool = True) -> Suffix:
         """Stays in eval mode: the cached states below were made without dropout, too."""
         return super().train(False)
 
-    def forward(self, states_BLh: Tensor, mask_BL: Tensor) -> Tensor:
-        return pool(self.token_states(states_BLh, mask_BL), mask_BL, self.pooling, normalize=self.normalize)
+    def forward(self, states_BLh: Tensor, mask_BL: Tensor, routing: Routing | None = None) -> Tensor:
+        states = self.token_states(states_BLh, mask_BL, routing)
+        return pool(states, mask_BL, self.pooling, normalize=self.normalize)
 
-    def token_states(self, states_BLh: Tensor, mask_BL: Tensor) -> Tensor:
-        """Last hidden states ``[B, L, h]`` from the states that enter the suffix."""
-        return self.stack(states_BLh, attention_mask=additive_mask(mask_BL, states_BLh.dtype))[0]
+    def token_states(self, states_BLh: Tensor, mask_BL: Tensor, routing: Routing | None = None) -> Tensor:
+        """Last hidden states ``[B, L, h]`` from the states that enter the suffix.
+
+        Args:
+            states_BLh: states that enter the suffix.
+            mask_BL: true for tokens.
+            routing: the scenario of each of the B rows, where there are adapters.
+        """
+        mask = additive_mask(mask_BL, states_BLh.dtype)
+        with rows_of(routing) if routing is not None else nullcontext():
+            return self.stack(states_BLh, attention_mask=mask)[0]
+
+    def adapted(self) -> dict[str, Adapted]:
+        """The modules that have adapters, by their full name in the whole model."""
+        found = {}
+        for name, module in self.stack.named_modules():
+            if isinstance(module, Adapted):
+                block, index, *rest = name.split(".")
+                found[".".join([self.place.stack, block, str(self.place.first + int(index)), *rest])] = module
+        return found
+
+    def scenario_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters whose first dimension is the scenario, by name."""
+        return {
+            f"{name}.{key}": value
+            for name, module in self.adapted().items()
+            for key, value in module.scenario_parameters().items()
+        }
+
+    def pretrained_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the backbone itself."""
+        own = {id(parameter) for parameter in self.scenario_parameters().values()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in own]
+
+    def parameters_per_scenario(self) -> int:
+        """Number of parameters that one scenario owns."""
+        return sum(parameter[:1].numel() for parameter in self.scenario_parameters().values())
+
+    def follow(self, optimizer: torch.optim.Optimizer, steps: int) -> None:
+        """Let adapters that do more than descend (AdaLoRA) see each of so many steps of the optimizer."""
+        modules = [module for module in self.adapted().values() if isinstance(module, AdaLoraLinear)]
+        if modules:
+            self.budget.follow(optimizer, modules, steps)
+
+
+def _without_frozen(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Mapping[str, Any]) -> None:
+    """Checkpoints leave out what adapters stand around: it comes with the backbone."""
+    assert isinstance(module, Suffix)
+    if module.options is not None:
+        for parameter_name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                state.pop(prefix + parameter_name, None)
 
 
 def additive_mask(mask_BL: Tensor, dtype: torch.dtype) -> Tensor:
@@ -48,67 +168,3 @@ def additive_mask(mask_BL: Tensor, dtype: torch.dtype) -> Tensor:
     number for padding. The layers ignore the shape of a 2-D mask silently, which is why a cut must pass this one.
     """
     return (1.0 - mask_BL[:, None, None, :].to(dtype)) * torch.finfo(dtype).min
-
-
-def cut(model: PreTrainedModel, layers: int, pooling: str, *, normalize: bool) -> Suffix:
-    """Takes the last ``layers`` layers off ``model`` and returns them as a :class:`Suffix`.
-
-    Afterwards ``model(...).last_hidden_state`` are the states that enter the suffix. The two halves are checked
-    against the whole on random tokens, so an architecture that does more between its layers is refused.
-
-    Raises:
-        BackboneError: the model has too few layers, or no stack of layers that can be cut exactly.
-    """
-    kind = model.config.model_type
-    stack = getattr(model, "encoder", None) or getattr(model, "transformer", None)
-    block = getattr(stack, "layer", None)
-    if not isinstance(stack, nn.Module) or not isinstance(block, nn.ModuleList):
-        raise _cannot_cut(kind)
-    if not 1 <= layers < len(block):
-        raise BackboneError(
-            f"cannot cut {layers} of {len(block)} layers off",
-            where="backbone.suffix_layers",
-            fix=f"use 1 to {len(block) - 1}",
-        )
-    tokens, mask = _random_tokens(model)
-    with torch.inference_mode():
-        whole = model(input_ids=tokens, attention_mask=mask).last_hidden_state
-
-    top = copy.deepcopy(stack)
-    top.layer = nn.ModuleList(list(copy.deepcopy(block))[-layers:])
-    top.requires_grad_(False).layer.requires_grad_(True)
-    stack.layer = nn.ModuleList(list(block)[:-layers])
-    suffix = Suffix(top, pooling, normalize).eval()
-
-    with torch.inference_mode():
-        states = model(input_ids=tokens, attention_mask=mask).last_hidden_state
-        again = suffix.token_states(states, mask)
-    if not _close(again, whole, mask):
-        raise _cannot_cut(kind)
-    return suffix
-
-
-def _random_tokens(model: PreTrainedModel) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    config = model.config
-    padding = config.pad_token_id or 0
-    device = next(model.parameters()).device
-    tokens = torch.randint(padding + 1, config.vocab_size, (2, 6), generator=generator)
-    mask = torch.ones_like(tokens)
-    tokens[1, 4:], mask[1, 4:] = padding, 0
-    return tokens.to(device), mask.to(device)
-
-
-def _close(found: Tensor, expected: Tensor, mask: Tensor) -> bool:
-    if found.shape != expected.shape:
-        return False
-    difference = ((found - expected).abs() * mask[..., None]).max()
-    return bool(difference <= CHECK_TOLERANCE * expected.abs().max())
-
-
-def _cannot_cut(kind: str) -> BackboneError:
-    return BackboneError(
-        f"a model of type '{kind}' cannot be cut at a layer",
-        where="backbone.tune",
-        fix="use tune=frozen, or a model of the BERT family (bert, roberta, electra, distilbert, mpnet)",
-    )

@@ -49,7 +49,7 @@ class Tunable(Protocol):
         ...
 
     def suffix_module(self) -> nn.Module:
-        """The trained layers, ``module(states_BLh, mask_BL) -> [B, h]``; each call makes new ones."""
+        """The trained layers (:class:`polyscene.backbone.Suffix`); each call makes new ones."""
         ...
 
 
@@ -66,7 +66,7 @@ class FitContext:
         spaces: for each id space, the ids in their order (``spaces["lastfm_user"]`` is an array of str).
         train_interactions: the training interactions as a frame (``user_id``, ``item_id`` categorical, ...).
         tables: the scenario's tables, for encoders that need more than their column (graph, tags).
-        owner: ``scenario/table`` for error messages, for example ``music/items``.
+        owner: ``scenario/table``, for example ``music/items``: for messages, and for what a scenario has alone.
         seed: the run's seed; encoders that draw numbers at fit time use it.
         tunable: the backbone, where its last layers are trained; None where texts are frozen vectors.
         user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).

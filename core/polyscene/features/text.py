@@ -10,6 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from polyscene.adapters.bank import Routing
+from polyscene.backbone.suffix import Suffix
 from polyscene.errors import CheckpointError, ConfigError, Problems
 from polyscene.features.encoder import Encoder, FitContext, Tunable
 
@@ -48,7 +50,7 @@ class TextEncoder(Encoder):
 
     The vectors are frozen, unless the context has a ``tunable`` backbone: then the rows are the 16-bit states that
     enter its last layers, and these layers, shared by all columns of all scenarios, compute the vectors anew for
-    the rows that are asked for.
+    the rows that are asked for, through the scenario's own adapter where the backbone has adapters.
     """
 
     config: TextEncoderConfig
@@ -59,7 +61,7 @@ class TextEncoder(Encoder):
     length_M: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
-        self._create(context)
+        self._create(context, initial=True)
 
     def fitted(self) -> dict[str, Any]:
         return {"embedding_dim": self.embedding_dim}
@@ -72,7 +74,7 @@ class TextEncoder(Encoder):
                 where=context.owner,
                 fix="use the backbone of the run",
             )
-        self._create(context)
+        self._create(context, initial=False)
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
         code_N, texts = pd.factorize(values.fillna("").astype(str).str.strip())
@@ -105,7 +107,8 @@ class TextEncoder(Encoder):
         place_L = torch.arange(self.longest, device=text_R.device)
         mask_RL = place_L < self.length_M[text_R].unsqueeze(-1)
         state_RL = (self.start_M[text_R].unsqueeze(-1) + place_L) * mask_RL
-        return self.shared["suffix"](self.state_Sh[state_RL].to(self.no_text_d.dtype), mask_RL)
+        routing = Routing.of_segments([(self.scenario, len(text_R))], text_R.device)
+        return self.shared["suffix"](self.state_Sh[state_RL].to(self.no_text_d.dtype), mask_RL, routing)
 
     def _bind_vectors(self, texts: list[str], embed: Callable[[Sequence[str]], Tensor]) -> None:
         vector_Mh = torch.zeros(len(texts) + 1, self.embedding_dim, dtype=getattr(torch, self.config.dtype))
@@ -122,10 +125,13 @@ class TextEncoder(Encoder):
         self.register_rows("start_M", torch.cat([start_M.new_zeros(1), start_M + 1]))
         self.register_rows("length_M", torch.cat([length_M.new_ones(1), length_M]))
 
-    def _create(self, context: FitContext) -> None:
+    def _create(self, context: FitContext, *, initial: bool) -> None:
         experts, self.embedding_dim, self.out_dim = self.config.whitening, context.embedding_dim, context.d_model
         if context.tunable is not None:
-            self.shared["suffix"] = context.shared.get("suffix", context.tunable.suffix_module)
+            suffix = context.shared.get("suffix", context.tunable.suffix_module)
+            assert isinstance(suffix, Suffix)
+            self.shared["suffix"] = suffix
+            self.scenario = suffix.join(context.owner.partition("/")[0], initial=initial)
         self.is_costly = context.tunable is not None
 
         def create() -> nn.Module:

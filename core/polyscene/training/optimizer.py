@@ -22,20 +22,30 @@ def build_optimizer(model: nn.Module, trainer: TrainerConfig, suffix_lr: float =
     Args:
         model: its parameters.
         trainer: learning rate and weight decay.
-        suffix_lr: learning rate of backbone layers in multiples of the others'.
+        suffix_lr: learning rate of backbone layers in multiples of the others'; adapters in them are others.
     """
-    backbone = {id(p) for module in model.modules() if isinstance(module, Suffix) for p in module.parameters()}
+    suffixes = [module for module in model.modules() if isinstance(module, Suffix)]
+    backbone = {id(p) for suffix in suffixes for p in suffix.pretrained_parameters()}
+    # The first dimension of an adapter inside the backbone is the scenario, so its vectors are matrices.
+    stacked = {id(p) for suffix in suffixes for p in suffix.scenario_parameters().values()}
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {
-            "params": [p for p in trainable if (id(p) in backbone) is pretrained and (p.ndim > 1) is decayed],
+            "params": [
+                p
+                for p in trainable
+                if (id(p) in backbone) is pretrained and (p.ndim - (id(p) in stacked) > 1) is decayed
+            ],
             "weight_decay": trainer.weight_decay if decayed else 0.0,
             "lr_scale": suffix_lr if pretrained else 1.0,
         }
         for pretrained in (False, True)
         for decayed in (True, False)
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=trainer.lr, fused=True)
+    optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=trainer.lr, fused=True)
+    for suffix in suffixes:
+        suffix.follow(optimizer, trainer.steps)
+    return optimizer
 
 
 def learning_rate(step: int, trainer: TrainerConfig) -> float:

@@ -37,8 +37,10 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
     """Load the scenarios of a session's config, and keep splits and fingerprint in the run directory.
 
     Raises:
+        ConfigError: the balancer needs a package that is not installed, or a router is left with one scenario.
         DataError: data is missing or wrong.
     """
+    session.config.balancer.build(names=list(session.config.scenario))  # one that lacks something says so by now
     with reporter.stage("data"):
         loaded = session.load()
         # As the config was checked, but without the scenarios whose data is not at hand.
@@ -60,7 +62,8 @@ def _encode(session: Session, loaded: Loaded) -> None:
     if not texts:
         return
     config, backbone = session.config, session.backbone
-    if config.backbone.tune == "suffix":
+    backbone.check_tuning([name for name, one in loaded.scenarios.items() if one.text_columns()])
+    if config.backbone.tune != "frozen":
         backbone.token_states(texts)
     if config.backbone.tune == "frozen" or set(config.controls) - {SINGLE}:
         backbone.embed(texts)
