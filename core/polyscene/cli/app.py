@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from polyscene.cli import completion, data, doctor, evaluate, plugins, recommend, train
+from polyscene.cli import completion, data, doctor, evaluate, plugins, recommend, train, transfer
 from polyscene.cli.messages import print_error
 from polyscene.errors import PolysceneError
 from polyscene.registry.host import ALLOW_VARIABLE, NO_PLUGINS
@@ -25,6 +25,7 @@ Examples:
   polyscene train scenario=video trainer=smoke     a few steps, to see that it runs
   polyscene evaluate run=latest
   polyscene recommend run=latest scenario=video user=42 k=5
+  polyscene transfer scenario=[video,music] trainer=smoke
   polyscene data list
   polyscene doctor""",
 )
@@ -44,6 +45,7 @@ for _command in (
     train.train,
     evaluate.evaluate,
     recommend.recommend,
+    transfer.transfer,
     data.data,
     plugins.plugins,
     doctor.doctor,

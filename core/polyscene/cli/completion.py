@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -74,9 +74,22 @@ def register() -> None:
 
 def complete_overrides(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """``group=choice`` for all config groups; in lists such as ``scenario=[video,mu`` the last name."""
+    return _chosen(groups(), incomplete)
+
+
+def complete_transfer(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """As :func:`complete_overrides`, with the lists of adapters and balancers."""
+    found = groups()
+    lists = {"adapters": found.get("adapter", []), "balancers": found.get("balancer", [])}
+    if "=" in incomplete:
+        return _chosen({**found, **lists}, incomplete)
+    keys = [f"{key}=[" for key in (*lists, "seeds") if key.startswith(incomplete)]
+    return [*_chosen(found, incomplete), *(CompletionItem(key) for key in keys)]
+
+
+def _chosen(found: Mapping[str, Sequence[str]], incomplete: str) -> list[CompletionItem]:
     group, equals, typed = incomplete.partition("=")
     if not equals:
-        found = groups()
         return [
             CompletionItem(f"{name}={choice}")
             for name in sorted(found)
@@ -86,7 +99,7 @@ def complete_overrides(_: click.Context, __: click.Parameter, incomplete: str) -
     cut = max(typed.rfind("["), typed.rfind(",")) + 1
     kept, last = typed[:cut], typed[cut:]
     return [
-        CompletionItem(f"{group}={kept}{choice}") for choice in groups().get(group, ()) if choice.startswith(last)
+        CompletionItem(f"{group}={kept}{choice}") for choice in found.get(group, ()) if choice.startswith(last)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing the results of runs, always against their published schemas (the .json files beside this)."""
+"""Reading and writing what runs found, always against the published schemas beside this file."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
         )
     parts.append(Markup('<path class="axis" d="M{0} 4V{1}"/>').format(place(0), height - 4))
     description = "; ".join(f"{bar.label} {figure(bar.value)}" for bar in bars)
-    return _svg(title, description, CHART_WIDTH, height, parts)
+    return svg(title, description, CHART_WIDTH, height, parts)
 
 
 def line_chart(curve: Curve) -> Markup:
@@ -99,7 +99,7 @@ def line_chart(curve: Curve) -> Markup:
         f"from {figure(values[0])} at step {steps[0]:g} to {figure(values[-1])} at step {steps[-1]:g}, "
         f"lowest {figure(min(values))}, highest {figure(max(values))}"
     )
-    return _svg(curve.metric, description, CURVE_WIDTH, CURVE_HEIGHT, parts)
+    return svg(curve.metric, description, CURVE_WIDTH, CURVE_HEIGHT, parts)
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
@@ -113,7 +113,8 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
-def _svg(title: str, description: str, width: int, height: int, parts: Sequence[Markup]) -> Markup:
+def svg(title: str, description: str, width: float, height: float, parts: Sequence[Markup]) -> Markup:
+    """A drawing of a size, with a title and a description for those who do not see it."""
     return Markup('<svg role="img" viewBox="0 0 {} {}" aria-label="{}: {}"><title>{}</title>{}</svg>').format(
         width, height, title, description, title, Markup("").join(parts)
     )
