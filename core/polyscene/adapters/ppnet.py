@@ -36,8 +36,8 @@ class Ppnet(AdapterBank):
 
     [Chang et al., KDD'23, equations 5 to 7.] ``p`` is the personal vector of the routing, the user of a state;
     where nobody is known, as for an item, ``sg(h)`` stands in; sg stops the gradient. The published prior takes
-    the scenario from EPNet below it; here ``e_k`` is part of it, so that the kind works alone. ``act`` is ReLU, and
-    none in the last layer, whose ``W = b = 0`` at the start; gates are 1 and ``e_k`` is 0.
+    the scenario from EPNet below it; here ``e_k`` is part of it, so that the kind works alone. ``act`` is ReLU,
+    and none in the last layer, whose ``W = b = 0`` at the start; gates are 1 and ``e_k`` is 0.
     """
 
     source = "PEPNet, KDD'23"
