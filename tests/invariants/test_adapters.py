@@ -30,15 +30,22 @@ def rows(count, seed=0):
 
 
 def routings(counts, dtype=torch.float32):
-    """The same routing of sorted rows said in three ways."""
+    """The same routing of sorted rows said in four ways."""
     by_segments = Routing.of_segments(counts, "cpu")
     assert by_segments.index_N is not None
     one_hot = torch.nn.functional.one_hot(by_segments.index_N, SCENARIOS).to(dtype)
     return {
         "index": Routing(index_N=by_segments.index_N),
         "segments": by_segments,
+        # As many scenarios in a batch are: many short segments.
+        "pieces": Routing.of_segments([(k, piece) for k, n in counts for piece in cut(n)], "cpu"),
         "weights": Routing(weights_NK=one_hot),
     }
+
+
+def cut(count):
+    """Pieces of up to seven rows."""
+    return [min(7, count - start) for start in range(0, count, 7)]
 
 
 # Small and large segments, a scenario left out, one that comes twice.
@@ -50,15 +57,13 @@ counts = st.lists(st.tuples(st.integers(0, SCENARIOS - 1), st.sampled_from([1, 3
 @settings(max_examples=6, deadline=None)
 def test_index_segments_and_one_hot_weights_are_the_same_routing(component, counts):
     bank, h_Nd = build(component).double(), rows(sum(count for _, count in counts)).double()
-    by_index, by_segments, by_weights = (
-        bank(h_Nd, routing) for routing in routings(counts, torch.float64).values()
-    )
-    torch.testing.assert_close(by_segments, by_index, rtol=1e-10, atol=1e-12)
-    torch.testing.assert_close(by_weights, by_index, rtol=1e-10, atol=1e-12)
+    outputs = {way: bank(h_Nd, routing) for way, routing in routings(counts, torch.float64).items()}
+    for way in ("segments", "pieces", "weights"):
+        torch.testing.assert_close(outputs[way], outputs["index"], rtol=1e-10, atol=1e-12)
 
 
 @every_adapter
-@pytest.mark.parametrize("way", ["index", "segments", "weights"])
+@pytest.mark.parametrize("way", ["index", "segments", "pieces", "weights"])
 @pytest.mark.parametrize("rows_each", [2, 70])
 def test_other_scenarios_get_a_gradient_of_exactly_zero(component, way, rows_each):
     bank = build(component)
@@ -103,7 +108,7 @@ def test_round_trip_is_bit_equal(component, tmp_path):
 
 
 @every_adapter
-@pytest.mark.parametrize("way", ["index", "segments"])
+@pytest.mark.parametrize("way", ["index", "segments", "pieces"])
 @pytest.mark.parametrize("rows_each", [2, 70])
 def test_growth_leaves_the_others_bit_equal(component, way, rows_each):
     bank, routing = build(component), routings([(k, rows_each) for k in range(SCENARIOS)])[way]

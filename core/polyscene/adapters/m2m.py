@@ -78,10 +78,8 @@ class M2m(AdapterBank):
         weight_Kim, bias_Km = self.attention_unit(self.scenario_Ke)
         # The half of the product that reads the task is the same for all rows of a scenario.
         constant_Km = bias_Km + (self.task_m[:, None] * weight_Kim[:, m:]).sum(1)
-        met_Rm = routed_linear(
-            expert_NEm.flatten(0, 1), weight_Kim[:, :m], _repeated(routing, self.config.experts)
-        )
-        met_NEm = _act(met_Rm.view_as(expert_NEm) + routed(constant_Km, routing).unsqueeze(1))
+        met_NEm = routed_linear(expert_NEm, weight_Kim[:, :m], routing)
+        met_NEm = _act(met_NEm + routed(constant_Km, routing).unsqueeze(1))
         return (met_NEm @ self.attention_m).softmax(-1)
 
 
@@ -105,16 +103,6 @@ def _rows_apart(x_Ke: Tensor, weight_eo: Tensor) -> Tensor:
     """``x W`` in blocks of always the same size, so that a row more cannot change the rounding of the others."""
     padded = nn.functional.pad(x_Ke, (0, 0, 0, -len(x_Ke) % _BLOCK))
     return torch.cat([block_Be @ weight_eo for block_Be in padded.split(_BLOCK)])[: len(x_Ke)]
-
-
-def _repeated(routing: Routing, times: int) -> Routing:
-    """The routing of rows each of which is said ``times`` times in a row."""
-    index, weights, segments = routing.index_N, routing.weights_NK, routing.segments
-    return Routing(
-        index_N=None if index is None else index.repeat_interleave(times),
-        weights_NK=None if weights is None else weights.repeat_interleave(times, 0),
-        segments=None if segments is None else tuple((k, times * a, times * b) for k, a, b in segments),
-    )
 
 
 def _act(x: Tensor) -> Tensor:
