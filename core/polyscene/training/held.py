@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank
 from polyscene.model import PolysceneModel
@@ -14,12 +14,14 @@ from polyscene.model import PolysceneModel
 def freeze_others(model: PolysceneModel, learned: Collection[str]) -> None:
     """Take the encoders and tasks of all scenarios that are not learned out of training.
 
-    What they share with a scenario that is learned (text projection, id spaces, sequence model) is trained.
+    What they share with a scenario that is learned (text projection, id spaces, the encoders of other domains) is
+    trained.
     """
+    trained = {id(parameter) for name in learned for parameter in _own(model, name)}
     for name in _held(model, learned):
-        for parts in (model.items, model.users, model.events, model.tasks):
-            if name in parts:
-                parts[name].requires_grad_(requires_grad=False)
+        for parameter in _own(model, name):
+            if id(parameter) not in trained:
+                parameter.requires_grad_(requires_grad=False)
 
 
 class HeldSlices:
@@ -53,6 +55,12 @@ class HeldSlices:
 
 def _held(model: PolysceneModel, learned: Collection[str]) -> list[str]:
     return [name for name in model.names if name not in learned]
+
+
+def _own(model: PolysceneModel, name: str) -> Iterator[nn.Parameter]:
+    for parts in (model.items, model.users, model.events, model.tasks):
+        if name in parts:
+            yield from parts[name].parameters()
 
 
 def _banks(model: PolysceneModel, held: Collection[int]) -> Iterator[tuple[AdapterBank, Tensor]]:
