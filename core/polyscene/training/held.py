@@ -21,7 +21,7 @@ def freeze_others(model: PolysceneModel, learned: Collection[str]) -> None:
     for name in _held(model, learned):
         for parameter in _own(model, name):
             if id(parameter) not in trained:
-                parameter.requires_grad_(requires_grad=False)
+                parameter.requires_grad_(False)
 
 
 class HeldSlices:
