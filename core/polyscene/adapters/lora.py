@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -88,8 +89,7 @@ class LoraLinear(nn.Module):
 
     def merged(self, scenario: int) -> nn.Linear:
         """One scenario's layer alone, its update added to the weight."""
-        layer = nn.Linear(self.shared.in_features, self.shared.out_features, device=self.shared.weight.device)
+        layer = copy.deepcopy(self.shared)
         with torch.no_grad():
-            layer.weight.copy_(self.shared.weight + self.scale * self.b_Kor[scenario] @ self.a_Kri[scenario])
-            layer.bias.copy_(self.shared.bias)
+            layer.weight += self.scale * self.b_Kor[scenario] @ self.a_Kri[scenario]
         return layer
