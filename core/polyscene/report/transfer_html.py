@@ -12,7 +12,16 @@ from polyscene.report.heat import Heat, heat_map
 from polyscene.report.page import write_page
 from polyscene.report.schema import read_transfer
 from polyscene.report.svg import Bar, bar_chart
-from polyscene.report.transfer_view import LEGEND, MARKS, SINGLE_NOTE, ZERO_SHOT, TransferView, described, spread
+from polyscene.report.transfer_view import (
+    LEGEND,
+    MARKS,
+    SINGLE_NOTE,
+    ZERO_SHOT,
+    MatrixView,
+    TransferView,
+    described,
+    spread,
+)
 from polyscene.report.units import figure
 
 
@@ -28,7 +37,7 @@ def write_transfer_page(run: Path) -> Path:
         "view": view,
         "notes": (LEGEND, ZERO_SHOT, SINGLE_NOTE),
         "marks": MARKS,
-        "map": _map(view) if view.cells else "",
+        "heat": lambda matrix, title: _heat(view, matrix, title),
         "difference_chart": lambda entry: _difference_chart(view, entry),
         "cosine_map": _cosine_map(view.found["cosines"]) if view.found["cosines"] else "",
         "described": described,
@@ -37,24 +46,24 @@ def write_transfer_page(run: Path) -> Path:
     return write_page(run, "transfer.html.j2", values)
 
 
-def _map(view: TransferView) -> Markup:
+def _heat(view: TransferView, matrix: MatrixView, title: str) -> Markup:
     cells = {}
     for i, row in enumerate(view.rows):
-        for j, column in enumerate(view.columns):
-            cell = view.cells.get((row["label"], column["scenario"]))
+        for j, column in enumerate(matrix.columns):
+            cell = matrix.cells.get((row["label"], column["scenario"]))
             if cell is None:
                 continue
             mark = f" {MARKS[cell['mark']]}" if cell["mark"] else ""
             cells[i, j] = Heat(
                 figure(cell["mean"]) + mark,
                 spread(cell).strip(),
-                view.shade(row["label"], column["scenario"]),
+                matrix.shade(row["label"], column["scenario"]),
                 framed=row["kind"] == "single" and column["scenario"] in row["trained"],
             )
     return heat_map(
-        "Transfer matrix: trained on (down), tested on (across)",
+        f"{title}: trained on (down), tested on (across)",
         [view.title(row["label"]) for row in view.rows],
-        [(column["scenario"], column["metric"]) for column in view.columns],
+        [(column["scenario"], column["metric"]) for column in matrix.columns],
         cells,
     )
 

@@ -26,8 +26,8 @@ def print_transfer(run: Path, console: Console) -> None:
         CheckpointError: if ``run/transfer.json`` is missing or damaged.
     """
     view = TransferView(read_transfer(run))
-    if view.columns:
-        console.print(_matrix(view, wide=console.width >= NAME_WIDTH + SPREAD_WIDTH * len(view.columns)))
+    if view.matrix.columns:
+        console.print(_matrix(view, wide=console.width >= NAME_WIDTH + SPREAD_WIDTH * len(view.matrix.columns)))
         console.print(Text(LEGEND), soft_wrap=True)
         console.print()
     if view.found["negative_transfer"]:
@@ -47,12 +47,12 @@ def print_transfer(run: Path, console: Console) -> None:
 def _matrix(view: TransferView, *, wide: bool) -> Table:
     table = _table("Transfer: trained on (down), tested on (across)")
     table.add_column("\ntrained on", no_wrap=True)
-    for column in view.columns:
+    for column in view.matrix.columns:
         table.add_column(Text(f"{column['scenario']}\n{column['metric']}"), justify="right", no_wrap=True)
     for row in view.rows:
         cells = []
-        for column in view.columns:
-            cell = view.cells.get((row["label"], column["scenario"]))
+        for column in view.matrix.columns:
+            cell = view.matrix.cells.get((row["label"], column["scenario"]))
             if cell is None:
                 cells.append(Text("-  ", style="dim"))
                 continue

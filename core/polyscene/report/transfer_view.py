@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from polyscene.report.summary import lower_is_better, method_title
+from polyscene.report.summary import POPULATION_TITLES, lower_is_better, method_title
 from polyscene.report.units import figure
 
 MARKS = {"gain": "+", "loss": "\N{MINUS SIGN}", "": ""}
@@ -29,6 +29,28 @@ SINGLE_NOTE = (
 )
 
 
+class MatrixView:
+    """One matrix.
+
+    Args:
+        matrix: as transfer.json holds it.
+    """
+
+    def __init__(self, matrix: Mapping[str, Any]) -> None:
+        self.columns: list[dict[str, Any]] = matrix["columns"]
+        self.cells = {(cell["row"], cell["scenario"]): cell for cell in matrix["cells"]}
+
+    def shade(self, label: str, scenario: str) -> float:
+        """From -1 to 1: a cell against the better reference, as a part of the column's largest difference."""
+        metric = next(one["metric"] for one in self.columns if one["scenario"] == scenario)
+        sign = -1 if lower_is_better(metric) else 1
+        column = {row: sign * cell["mean"] for (row, name), cell in self.cells.items() if name == scenario}
+        references = [column[row] for row in REFERENCES if row in column]
+        reference = max(references, default=max(column.values()))
+        widest = max(abs(value - reference) for value in column.values()) or 1.0
+        return (column[label] - reference) / widest
+
+
 class TransferView:
     """What a page or a terminal shows of a transfer run.
 
@@ -38,8 +60,13 @@ class TransferView:
 
     def __init__(self, found: Mapping[str, Any]) -> None:
         self.found = found
-        self.columns: list[dict[str, Any]] = found["columns"]
-        self.cells = {(cell["row"], cell["scenario"]): cell for cell in found["matrix"]}
+        self.matrix = MatrixView(found["matrix"])
+        shown = {column["population"] for column in self.matrix.columns}
+        self.others = {
+            POPULATION_TITLES.get(name, name): MatrixView(matrix)
+            for name, matrix in found["matrices"].items()
+            if name not in shown
+        }
         self.rows = [row for row in found["rows"] if row["kind"] != "remedy"]
 
     def title(self, label: str) -> str:
@@ -58,19 +85,9 @@ class TransferView:
         row = next(row for row in self.found["rows"] if row["kind"] == "joint")
         return f"as configured: {described(row['adapter'])}, {described(row['balancer'])}"
 
-    def shade(self, label: str, scenario: str) -> float:
-        """From -1 to 1: a cell against the better reference, as a part of the column's largest difference."""
-        metric = next(one["metric"] for one in self.columns if one["scenario"] == scenario)
-        sign = -1 if lower_is_better(metric) else 1
-        column = {row: sign * cell["mean"] for (row, name), cell in self.cells.items() if name == scenario}
-        references = [column[row] for row in REFERENCES if row in column]
-        reference = max(references, default=max(column.values()))
-        widest = max(abs(value - reference) for value in column.values()) or 1.0
-        return (column[label] - reference) / widest
-
     def sentences(self) -> Iterator[str]:
         """Negative transfer in words, a sentence for each scenario."""
-        metrics = {one["scenario"]: one["metric"] for one in self.columns}
+        metrics = {one["scenario"]: one["metric"] for one in self.matrix.columns}
         for entry in self.found["negative_transfer"]:
             own = entry["difference"]
             chosen = next(one["difference"] for one in entry["tried"] if one["row"] == entry["chosen"])

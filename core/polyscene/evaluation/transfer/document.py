@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from polyscene.config.transfer import TransferConfig
@@ -44,11 +43,11 @@ def document(
             *({"label": name, "kind": "control", "trained": []} for name in config.controls),
             *(_row(row, config) for row in rows),
         ],
-        "columns": [
-            {"scenario": name, "users": figures.users(name), **asdict(headline)}
-            for name, headline in figures.headlines.items()
-        ],
         "matrix": matrix(figures, config.controls, rows),
+        "matrices": {
+            population: matrix(Figures(found, population), config.controls, rows)
+            for population in figures.populations
+        },
         "negative_transfer": negative_transfer(figures, rows),
         "best_for_all": best_for_all(figures, rows),
         "validation": [

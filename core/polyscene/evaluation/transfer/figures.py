@@ -30,14 +30,23 @@ class Figures:
 
     Args:
         found: results of models and controls.
+        population: whose figures, such as ``cold``; empty for the first population of each scenario.
+
+    Attributes:
+        headlines: the main metric of each scenario that has the population.
+        populations: all populations, in the order of the results.
     """
 
-    def __init__(self, found: Iterable[Found]) -> None:
+    def __init__(self, found: Iterable[Found], population: str = "") -> None:
         self.found = {(one.label, one.seed): one for one in found}
         self.headlines: dict[str, Headline] = {}
+        self.populations: dict[str, None] = {}
         for one in self.found.values():
             for row in one.results if one.seed is not None else ():
-                self.headlines.setdefault(row["scenario"], Headline(row["view"], row["population"], row["metric"]))
+                self.populations[row["population"]] = None
+                if population in ("", row["population"]):
+                    headline = Headline(row["view"], row["population"], row["metric"])
+                    self.headlines.setdefault(row["scenario"], headline)
 
     def of(self, label: str, scenario: str) -> dict[int | None, Measured]:
         """The figures of a row in a scenario, by seed."""

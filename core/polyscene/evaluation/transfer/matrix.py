@@ -15,8 +15,8 @@ from polyscene.training.strategy import JOINT, SINGLE
 GAIN, LOSS = "gain", "loss"
 
 
-def matrix(figures: Figures, controls: Iterable[str], rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """The cells of the matrix that have been measured, row by row.
+def matrix(figures: Figures, controls: Iterable[str], rows: Iterable[Row]) -> dict[str, Any]:
+    """The columns of a matrix and those of its cells that have been measured, row by row.
 
     A cell of a model that did not learn the scenario is compared with the untrained model and with popularity,
     and marked as a gain or a loss where it is clearly better or worse than both: the untrained model alone also
@@ -50,7 +50,11 @@ def matrix(figures: Figures, controls: Iterable[str], rows: Iterable[Row]) -> li
                     "mark": _mark(against),
                 }
             )
-    return cells
+    columns = [
+        {"scenario": name, "users": figures.users(name), **asdict(headline)}
+        for name, headline in figures.headlines.items()
+    ]
+    return {"columns": columns, "cells": cells}
 
 
 def _difference(figures: Figures, scenario: str, one: str, other: str) -> Difference | None:

@@ -55,6 +55,8 @@ class _Transfer:
 
     def run(self) -> Path:
         prepare_torch(self.config)
+        for balancer in (self.config.balancer, *self.config.balancers):
+            balancer.build(names=list(self.config.scenario))  # one that needs what is not installed says so now
         # One rank makes the directory and all use it: the name of a new one holds the time.
         self.folder = self.fabric.broadcast(open_run(self.config) if self.fabric.is_global_zero else Path())
         self.results = Results(self.folder)
@@ -67,7 +69,6 @@ class _Transfer:
                     fix="`polyscene data list` shows what is at hand",
                 )
             self.rows = rows_of(self.config, self.names)
-            self._check_parts()
             try:
                 self._controls()
                 for seed in self.config.seeds:
@@ -85,13 +86,6 @@ class _Transfer:
                 fix=f"repeat the command with run.dir={self.folder} to try these again",
             )
         return self.folder
-
-    def _check_parts(self) -> None:
-        """Build every adapter and balancer once, so that what does not fit is known before any training."""
-        for row in self.rows:
-            config = row.config(self.config, self.config.seeds[0])
-            config.adapter.build(d_model=config.model.d_model, n_scenarios=len(self.names))
-            config.balancer.build(names=list(row.trained or self.names))
 
     def _controls(self) -> None:
         for control in self.config.controls if self.fabric.is_global_zero else ():
