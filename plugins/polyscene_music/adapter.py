@@ -37,17 +37,23 @@ class RotationBank(AdapterBank):
         self.second_Kdr = nn.Parameter(torch.zeros(n_scenarios, d_model, config.rank))
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
-        return routed_linear(h_Nd, self.rotations().to(h_Nd.dtype), routing)
+        left_Kds, right_Ksd = self.factors()
+        return h_Nd - routed_linear(routed_linear(h_Nd, left_Kds, routing), right_Ksd, routing)
 
-    def rotations(self) -> Tensor:
-        """The matrices ``Q_k``, ``[K, d, d]``, in float32 whatever the autocast mode is."""
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """``[K, d, 2r]`` and ``[K, 2r, d]`` whose product is ``I - Q_k``.
+
+        ``S = U V^T`` with ``U = [-B, A]`` and ``V = [A, B]``, and ``Q = 2 (I + S)^-1 - I``, so by Woodbury's
+        identity ``I - Q = 2 U (I + V^T U)^-1 V^T``: a matrix of width 2r to invert instead of d, never singular
+        because ``I + S`` is not. In this order of A and B it is triangular at the start, and Q exactly I.
+        """
+        left_Kds = torch.cat([-self.second_Kdr, self.first_Kdr], -1)
+        right_Kds = torch.cat([self.first_Kdr, self.second_Kdr], -1)
         # A sum of products and not a matrix product, which autocast would take to half precision: too coarse to
-        # solve with.
-        product_Kdd = (self.first_Kdr.unsqueeze(2) * self.second_Kdr.unsqueeze(1)).sum(dim=-1)
-        skew_Kdd = product_Kdd - product_Kdd.transpose(1, 2)
-        identity_dd = torch.eye(self.d_model, device=skew_Kdd.device, dtype=skew_Kdd.dtype)
-        # (I + S)^-1 and I - S commute, so either order gives the transform. I + S is never singular.
-        return torch.linalg.solve(identity_dd + skew_Kdd, identity_dd - skew_Kdd)
+        # invert.
+        inner_Kss = (right_Kds.unsqueeze(3) * left_Kds.unsqueeze(2)).sum(1)
+        unit_ss = torch.eye(inner_Kss.shape[-1], device=inner_Kss.device, dtype=inner_Kss.dtype)
+        return left_Kds, 2 * torch.linalg.inv(unit_ss + inner_Kss) @ right_Kds.transpose(1, 2)
 
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {"first_Kdr": self.first_Kdr, "second_Kdr": self.second_Kdr}

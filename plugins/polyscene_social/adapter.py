@@ -26,8 +26,10 @@ class KroneckerBank(AdapterBank):
         self.inner_Kbb = nn.Parameter(torch.zeros(n_scenarios, inner, inner))
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
-        product_K = torch.einsum("kac,kbe->kabce", self.outer_Kaa, self.inner_Kbb)
-        return h_Nd + routed_linear(h_Nd, product_K.reshape(-1, self.d_model, self.d_model), routing)
+        # With h as a matrix H [a, b], h (A (x) B) is A^T H B: no need for the d x d numbers of the product.
+        square_Nab = h_Nd.unflatten(-1, (self.outer_Kaa.shape[-1], -1))
+        turned_Nba = routed_linear(square_Nab, self.inner_Kbb, routing).transpose(1, 2)
+        return h_Nd + routed_linear(turned_Nba, self.outer_Kaa, routing).transpose(1, 2).flatten(1)
 
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {"outer_Kaa": self.outer_Kaa, "inner_Kbb": self.inner_Kbb}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from polyscene import Column, DataError, SoftmaxLoss, Tables
+from polyscene import Column, DataError, Routing, SoftmaxLoss, Tables
 from polyscene_music.adapter import COMPONENTS as ADAPTERS
 from polyscene_music.adapter import RotationBank, RotationConfig
 from polyscene_music.features import TagProfileConfig, TagProfileEncoder, tag_counts
@@ -120,8 +120,12 @@ class TestRotation:
         torch.nn.init.normal_(bank.second_Kdr)
         return bank
 
+    def turns(self, bank: RotationBank) -> torch.Tensor:
+        """The matrices ``Q_k``: what becomes of the unit vectors."""
+        return torch.stack([bank(torch.eye(16), Routing(index_N=torch.full((16,), k))) for k in range(3)])
+
     def test_matrices_are_rotations(self):
-        turn_Kdd = self.bank().rotations()
+        turn_Kdd = self.turns(self.bank())
         identity = torch.eye(16).expand(3, -1, -1)
         torch.testing.assert_close(turn_Kdd @ turn_Kdd.transpose(1, 2), identity, atol=1e-5, rtol=0)
         torch.testing.assert_close(torch.linalg.det(turn_Kdd), torch.ones(3))
@@ -131,11 +135,9 @@ class TestRotation:
         skew = bank.first_Kdr[0] @ bank.second_Kdr[0].T
         skew = skew - skew.T
         expected = (torch.eye(16) - skew) @ torch.linalg.inv(torch.eye(16) + skew)
-        torch.testing.assert_close(bank.rotations()[0], expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(self.turns(bank)[0], expected, atol=1e-4, rtol=1e-4)
 
     def test_works_under_bfloat16_autocast(self):
-        from polyscene import Routing
-
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = self.bank()(torch.randn(4, 16), Routing(index_N=torch.arange(4) % 3))
         assert out.isfinite().all()
