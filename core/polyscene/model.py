@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +13,14 @@ from polyscene.catalogue import ModelCatalogue
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
-from polyscene.features.encoder import Encoder, SharedModules
+from polyscene.features.encoder import SharedModules
 from polyscene.features.entity import EntityEncoder
 from polyscene.features.part import PartEncoder
 from polyscene.mixed import adapt_together, encode_together
-from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error
+from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error, taken
 from polyscene.sequence.model import SequenceModel
 from polyscene.sequence.states import after_all, before_each_step, beside_states
+from polyscene.sharing import shared_parameters
 from polyscene.tasks.task import Catalogue, PairTask, Task
 
 
@@ -42,13 +41,6 @@ class ScenarioParts:
     events: EntityEncoder | PartEncoder | None
     tasks: Mapping[str, Task]
     n_items: int
-
-
-@runtime_checkable
-class _Stacked(Protocol):
-    """A module with parameters whose first dimension is the scenario: a bank, an adapted layer of the backbone."""
-
-    def scenario_parameters(self) -> dict[str, nn.Parameter]: ...
 
 
 class PolysceneModel(nn.Module):
@@ -128,17 +120,16 @@ class PolysceneModel(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def user_states(self, name: str, windows: Windows, catalogue: Catalogue, route: Route = LABEL) -> Tensor:
+    def user_states(
+        self, name: str, windows: Windows, catalogue: Catalogue, routing: Routing | None = None
+    ) -> Tensor:
         """States ``[B, d]`` after the whole window, adapted: what recommendations are made from.
 
         Args:
             name: the scenario whose catalogue is recommended from.
             windows: what is known of each user.
             catalogue: the scenario's items.
-            route: by which adapter, see :data:`polyscene.routing.Route`.
-
-        Raises:
-            ConfigError: the router is asked for, and there is none.
+            routing: by which adapters, see :meth:`routing`; the scenario's own if None.
         """
         own: dict[str, Tensor] = {}
         if self.main_task(name).from_history and not self.main_task(name).reads_past:
@@ -149,16 +140,24 @@ class PolysceneModel(nn.Module):
             h_Bd = after_all(states[name], windows)
         else:
             h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
+        return self._adapted({name: h_Bd}, own, routing)[name]
+
+    def routing(self, name: str, windows: Windows, catalogue: Catalogue, route: Route) -> Routing | None:
+        """The adapters of B rows that go by a route; None where their label chooses. Arguments as for states.
+
+        Raises:
+            ConfigError: the router is asked for, and there is none.
+        """
         if route == LABEL:
-            return self._adapted({name: h_Bd}, own)[name]
+            return None
         p_BK = self.recognize(name, windows, catalogue)
         assert self.router is not None
-        return self._adapted({name: h_Bd}, own, self.router.routing(p_BK, route))[name]
+        return self.router.routing(p_BK, route)
 
     def recognize(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
         """``p(k | row)`` as ``[B, K]`` after the whole window, scenarios in the order of :attr:`names`.
 
-        Args as for states: what is recommended from is known, what people it is for is not.
+        Arguments as for states: what is recommended from is known, for what people is not.
 
         Raises:
             ConfigError: there is no router.
@@ -187,42 +186,45 @@ class PolysceneModel(nn.Module):
         return next(iter(self.tasks_of(name).values()))
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
-        """Trainable parameters that belong to no single scenario, by name.
-
-        The sequence model, what banks share, and what encoders of several scenarios use together. A scenario's own
-        encoders and tasks are not among them, and neither are stacked adapters, of which it has a slice each, nor
-        the router, whose loss is no scenario's.
-        """
-        banks = [module for module in self.modules() if isinstance(module, _Stacked)]
-        own = {id(parameter) for bank in banks for parameter in bank.scenario_parameters().values()}
-        reached = Counter(key for name in self.names for key in self._reached(name))
-        return {
-            name: parameter
-            for name, parameter in self.named_parameters()
-            if parameter.requires_grad
-            and id(parameter) not in own
-            and reached.get(id(parameter), 2) > 1
-            and not name.startswith("router.")
-        }
+        """Trainable parameters that belong to no single scenario, by name: see :mod:`polyscene.sharing`."""
+        return shared_parameters(self)
 
     def banks(self) -> list[AdapterBank]:
         """The banks of adapters, one for each place that has any."""
         return [bank for bank in (self.user_bank, self.item_bank, self.pair_bank) if bank is not None]
 
-    def pair_logits(self, name: str, task: PairTask, h: Tensor, x: Tensor, item: Tensor) -> Tensor:
-        """Log odds ``[...]`` of adapted states and item vectors ``[..., d]``, with item indices ``[...]``."""
-        pair = task.pairs(h, x)
-        if pair is not None and self.pair_bank is not None:
-            pair = adapt_together(self.pair_bank, {name: pair}, self.index, {name: h + x})[name]
-        return task.logits(h, x, item, pair)
+    def pair_logits(
+        self,
+        name: str,
+        task: PairTask,
+        h_Md: Tensor,
+        x_Md: Tensor,
+        item_M: Tensor,
+        *,
+        routing: Routing | None = None,
+    ) -> Tensor:
+        """Log odds ``[M]`` of adapted states and item vectors; ``routing`` of the pairs as for states."""
+        pair_Md = task.pairs(h_Md, x_Md)
+        if pair_Md is not None and self.pair_bank is not None:
+            routing = routing or Routing.of_segments([(self.index[name], len(pair_Md))], pair_Md.device)
+            pair_Md = self.pair_bank(pair_Md, replace(routing, personal_Nd=h_Md + x_Md))
+        return task.logits(h_Md, x_Md, item_M, pair_Md)
 
-    def scores(self, name: str, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        """Scores ``[B, N]`` of items by the scenario's first task; see :meth:`polyscene.tasks.task.Task`."""
+    def scores(
+        self, name: str, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str, *, routing: Routing | None = None
+    ) -> Tensor:
+        """Scores ``[B, N]`` of items by the scenario's first task, see :meth:`polyscene.tasks.task.Task`.
+
+        Where that judges pairs, ``routing`` is also theirs.
+        """
         task = self.main_task(name)
         if not isinstance(task, PairTask):
             return task.scores(h_Bd, x_Nd, items_N, view)
         # A network on pairs costs [N, d] for each user: one at a time bounds the memory.
-        rows = [self.pair_logits(name, task, h_d.expand_as(x_Nd), x_Nd, items_N) for h_d in h_Bd]
+        rows = []
+        for row, h_d in enumerate(h_Bd):
+            of_row = routing and taken(routing, torch.full_like(items_N, row))
+            rows.append(self.pair_logits(name, task, h_d.expand_as(x_Nd), x_Nd, items_N, routing=of_row))
         return torch.stack(rows)
 
     def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
@@ -271,13 +273,6 @@ class PolysceneModel(nn.Module):
             )
             for key, (task, x, _) in judged.items()
         }
-
-    def _reached(self, name: str) -> set[int]:
-        """Ids of the parameters of a scenario's encoders and tasks, with those that they share with others."""
-        parts = [part[name] for part in (self.items, self.users, self.events, self.tasks) if name in part]
-        modules = [module for part in parts for module in part.modules()]
-        modules += [one for module in modules if isinstance(module, Encoder) for one in module.shared.values()]
-        return {id(parameter) for module in modules for parameter in module.parameters()}
 
     def _histories(
         self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]

@@ -18,6 +18,7 @@ from polyscene.evaluation.metrics import auc, calibration_error, grouped_auc, lo
 from polyscene.evaluation.ratings import values_of_targets
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population
 from polyscene.model import PolysceneModel
+from polyscene.routing import LABEL, Route, taken
 from polyscene.tasks.task import PairTask
 
 VIEW = "click"
@@ -48,7 +49,13 @@ class Judged:
 
 
 def judge(
-    model: PolysceneModel, subject: Subject, max_history: int, population: Population, limit: int = 0
+    model: PolysceneModel,
+    subject: Subject,
+    max_history: int,
+    population: Population,
+    limit: int = 0,
+    *,
+    route: Route = LABEL,
 ) -> Judged | None:
     """A population's rows as the scenario's first task judges them; None where it has none, or ranks instead."""
     task = model.main_task(subject.name)
@@ -57,19 +64,23 @@ def judge(
     catalogue, rate_N = model.catalogue(subject.name), _positive_rate(subject, task)
     parts = []
     for requests in subject.requests(population, _EVERYTHING, limit):
-        h_Bd = model.user_states(subject.name, requests.windows(subject.events, max_history), catalogue)
+        windows = requests.windows(subject.events, max_history)
+        routing = model.routing(subject.name, windows, catalogue, route)
+        h_Bd = model.user_states(subject.name, windows, catalogue, routing)
         row_M, item_M = requests.targets.row_M, requests.targets.item_M
-        logit_M = model.pair_logits(subject.name, task, h_Bd[row_M], catalogue.take(item_M), item_M)
+        routing = routing and taken(routing, row_M)
+        x_Md = catalogue.take(item_M)
+        logit_M = model.pair_logits(subject.name, task, h_Bd[row_M], x_Md, item_M, routing=routing)
         label_M = task.labels(values_of_targets(subject, requests.user_B, population.phase))
         parts.append(Judged(logit_M, label_M, requests.user_B[row_M], rate_N[item_M]))
     return Judged.join(parts) if parts else None
 
 
 def evaluate_clicks(
-    model: PolysceneModel, subject: Subject, max_history: int, method: str, seed: int
+    model: PolysceneModel, subject: Subject, max_history: int, method: str, seed: int, *, route: Route = LABEL
 ) -> list[dict[str, Any]]:
     """Result rows of a scenario that judges pairs, beside those of a method that knows the items' mean rates."""
-    judged = judge(model, subject, max_history, POPULATIONS[0])
+    judged = judge(model, subject, max_history, POPULATIONS[0], route=route)
     return _rows(subject.name, subject.protocol, [judged], method, seed) if judged else []
 
 

@@ -78,8 +78,10 @@ def model_scorer(model: PolysceneModel, subject: Subject, max_history: int, rout
 
     def scores(requests: Requests, view: View) -> Tensor:
         x_Nd = catalogue.all()  # before the states, which take their items from it
-        h_Bd = model.user_states(subject.name, requests.windows(subject.events, length), catalogue, route)
-        return model.scores(subject.name, h_Bd, x_Nd, items_N, view.name)
+        windows = requests.windows(subject.events, length)
+        routing = model.routing(subject.name, windows, catalogue, route)
+        h_Bd = model.user_states(subject.name, windows, catalogue, routing)
+        return model.scores(subject.name, h_Bd, x_Nd, items_N, view.name, routing=routing)
 
     return scores
 

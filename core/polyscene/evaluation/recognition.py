@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from polyscene.evaluation.clicks import evaluate_clicks
 from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
 from polyscene.evaluation.metrics import Summary, calibration_error, summarize
 from polyscene.evaluation.requests import POPULATIONS, Population
@@ -50,13 +51,18 @@ def evaluate_recognition(
     """
     if model.router is None or not bool(model.router.seen_K[model.index[subject.name]]):
         return []
-    rows = []
+    judges_pairs = isinstance(model.main_task(subject.name), PairTask)
+    rows: list[dict[str, Any]] = []
     for one in _ROUTES:
-        if route in ("", one) and not isinstance(model.main_task(subject.name), PairTask):
+        if route not in ("", one):
+            continue
+        name = f"{method}_{one}"
+        if not judges_pairs:
             scorer = model_scorer(model, subject, max_history, one)
-            rows += evaluate_method(
-                subject, f"{method}_{one}", lambda _, scorer=scorer: scorer, seed, only=population
-            )
+            rows += evaluate_method(subject, name, lambda _, scorer=scorer: scorer, seed, only=population)
+        elif population in ("", "warm"):
+            found = evaluate_clicks(model, subject, max_history, name, seed, route=one)
+            rows += [row for row in found if row["method"] == name]
     for one in POPULATIONS:
         if one.name in _POPULATIONS and population in ("", one.name):
             rows += [

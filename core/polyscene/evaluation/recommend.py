@@ -97,9 +97,10 @@ def recommend_from(run: RestoredRun, name: str, user: str, k: int, route: Route 
     catalogue = model.catalogue(name)
     items_N = torch.arange(events.n_items, device=model.device)
     view = loaded.scenario.views[0]
-    h_Bd = model.user_states(name, windows, catalogue, route)
+    routing = model.routing(name, windows, catalogue, route)
+    h_Bd = model.user_states(name, windows, catalogue, routing)
     p_K = model.recognize(name, windows, catalogue)[0].tolist() if route != LABEL else []
-    scores_BN = model.scores(name, h_Bd, catalogue.all(), items_N, view.name)
+    scores_BN = model.scores(name, h_Bd, catalogue.all(), items_N, view.name, routing=routing)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
     keys_BN = ranking_keys(scores_BN, masked=past if view.mask_history else None, user_B=user_B)
     best = [item for item in top_items(keys_BN, min(k, events.n_items))[0].tolist() if item >= 0]

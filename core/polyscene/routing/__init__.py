@@ -14,6 +14,7 @@ from polyscene.routing.router import (
     mean_so_far,
     no_router,
     no_router_error,
+    taken,
 )
 
 COMPONENTS = [
@@ -31,4 +32,5 @@ __all__ = [
     "check_worth_routing",
     "mean_so_far",
     "no_router_error",
+    "taken",
 ]

@@ -84,6 +84,14 @@ class Router(nn.Module, ABC):
         return Routing(weights_NK=p_NK)
 
 
+def taken(routing: Routing, row_M: Tensor) -> Routing:
+    """The routing of some rows (int64 ``[M]``, repeats allowed) of those that a router gave one."""
+    if routing.weights_NK is not None:
+        return Routing(weights_NK=routing.weights_NK[row_M])
+    assert routing.index_N is not None
+    return Routing(index_N=routing.index_N[row_M])
+
+
 def mean_so_far(x_BTd: Tensor, valid_BT: Tensor) -> Tensor:
     """Means ``[B, T + 1, d]`` of what came before each step and of all, 0 before the first."""
     sum_BTd = torch.where(valid_BT.unsqueeze(-1), x_BTd, 0.0).cumsum(dim=1)
