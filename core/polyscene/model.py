@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,33 +14,14 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
-from polyscene.features.entity import EntityEncoder
-from polyscene.features.part import PartEncoder
 from polyscene.mixed import adapt_together, encode_together
+from polyscene.pairs import pair_losses
+from polyscene.parts import ScenarioParts
 from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error, taken
 from polyscene.sequence.model import SequenceModel
 from polyscene.sequence.states import after_all, before_each_step, beside_states
 from polyscene.sharing import shared_parameters
 from polyscene.tasks.task import Catalogue, PairTask, Task
-
-
-@dataclass(frozen=True)
-class ScenarioParts:
-    """The modules that one scenario brings.
-
-    Args:
-        items: encodes items.
-        users: encodes users, None where nothing is known about them.
-        events: encodes steps of a history beside their items, None where steps have no columns.
-        tasks: the scenario's tasks by name; the first one ranks.
-        n_items: number of items N.
-    """
-
-    items: EntityEncoder | PartEncoder
-    users: EntityEncoder | PartEncoder | None
-    events: EntityEncoder | PartEncoder | None
-    tasks: Mapping[str, Task]
-    n_items: int
 
 
 class PolysceneModel(nn.Module):
@@ -98,7 +79,7 @@ class PolysceneModel(nn.Module):
             if name not in raw:
                 raw[name] = self.main_task(name).query(windows, catalogues[name])
         states = self._adapted({name: raw[name] for name in batch}, own)
-        pairs = self._pairs(states, batch, catalogues)
+        pairs = pair_losses(self, states, batch, catalogues)
         losses = {
             name: {
                 task_name: task.loss(states[name], windows, catalogues[name])
@@ -248,31 +229,6 @@ class PolysceneModel(nn.Module):
             for name, x_BTd in adapt_together(self.item_bank, plain, self.index, {}).items():
                 catalogues[name].keep(batch[name].item_BT, x_BTd, plain[name])
         return encode_together(self.users, {name: windows.user_B for name, windows in batch.items()})
-
-    def _pairs(
-        self, states: Mapping[str, Tensor], batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
-    ) -> dict[tuple[str, str], Tensor]:
-        """Losses ``[B, T]`` by scenario and task of all whose pairs are adapted, through the bank in one call."""
-        if self.pair_bank is None:
-            return {}
-        judged: dict[tuple[str, str], tuple[PairTask, Tensor, Tensor]] = {}
-        for name, windows in batch.items():
-            x_BTd = catalogues[name].take(windows.item_BT)
-            for task_name, task in self.tasks_of(name).items():
-                pair = task.pairs(states[name], x_BTd) if isinstance(task, PairTask) else None
-                if isinstance(task, PairTask) and pair is not None:
-                    judged[name, task_name] = task, x_BTd, pair
-        if not judged:
-            return {}
-        index = {key: self.index[key[0]] for key in judged}
-        about = {key: states[key[0]] + x for key, (_, x, _) in judged.items()}
-        adapted = adapt_together(self.pair_bank, {key: pair for key, (_, _, pair) in judged.items()}, index, about)
-        return {
-            key: task.pair_loss(
-                task.logits(states[key[0]], x, batch[key[0]].item_BT, adapted[key]), batch[key[0]].value_BT
-            )
-            for key, (task, x, _) in judged.items()
-        }
 
     def _histories(
         self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]

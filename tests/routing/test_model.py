@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.none import NoAdapter
@@ -19,6 +20,7 @@ from polyscene.training.checkpoint import load_weights, save_model, unique_state
 from polyscene.training.fit import Fitting, task_weights
 from polyscene.training.loading import Loaded
 from polyscene.training.step import step_losses
+from tests.model.test_device_hygiene import DEVICE, fake, step
 from tests.model.test_model import draw
 from tests.tiny import ADS, ALL, FACTS, LIKES, PEOPLE, SHOP, tiny_config, tiny_fitting, tiny_model
 
@@ -227,3 +229,14 @@ def test_without_a_router_a_label_is_needed(name: str) -> None:
         model.routing(name, windows, model.catalogue(name), "soft")
     with pytest.raises(ConfigError, match="each row needs its label"):
         model.recognize(name, windows, model.catalogue(name))
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_step_with_a_router_waits_for_nothing(detach: bool) -> None:
+    model, loaded, _ = tiny_model(ALL, ROUTER, f"router.detach={detach}")
+    batch = {name: fake(windows) for name, windows in draw(model, loaded).items()}
+    model.to(DEVICE).train()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        step(model, batch, task_weights(loaded.scenarios))
+    without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []

@@ -121,13 +121,17 @@ class _Run:
         self.method_seconds.setdefault(name, {})[method] = seconds
 
     def _count_parameters(self, model: PolysceneModel) -> None:
-        per_scenario = sum(bank.parameters_per_scenario() for bank in model.banks())
         reads_text = any(one.text_columns() for one in self.loaded.scenarios.values())
         self.parameters = {
             "backbone": self.session.backbone_parameters() if reads_text else 0,
             "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
-            "adapters": dict.fromkeys(model.names, per_scenario),
+            "adapters": {
+                name: sum(bank.parameters_per_scenario(k) for bank in model.banks())
+                for name, k in model.index.items()
+            },
         }
+        if model.router is not None:
+            self.parameters["router"] = sum(p.numel() for p in model.router.parameters())
 
     def _write(self) -> None:
         if not self.fabric.is_global_zero:
