@@ -23,6 +23,7 @@ def described_items(bought: pd.Index, products: pd.DataFrame, dropped: dict[str,
             "item_id": items["item_id"],
             "title": [next(filter(None, names), "") for names in zip(kind, category, department, strict=True)],
             "text": _joined(". ", kind, category, department, branded, size),
+            "department": department,
             "department_path": _joined(SEPARATOR, department, category, kind),
             "brand_path": _joined(SEPARATOR, brand, maker),
         }

@@ -60,6 +60,7 @@ def _viewers(path: Path, dropped: dict[str, int]) -> pd.DataFrame:
             "age_group": np.array(AGE_GROUPS)[np.searchsorted(AGE_GROUPS, age, side="right") - 1],
             "gender": viewers["gender"].astype("str"),
             "occupation": occupation.astype("str"),
+            "zip_code": viewers["zip_code"].astype("str"),
         }
     )
 
@@ -78,6 +79,7 @@ def _films(path: Path, genre_column: str) -> pd.DataFrame:
             "title": title,
             "text": title + ". " + genres.str.join(", "),
             "genres": genres.str.join("|"),
+            "first_genre": genres.str[0].fillna(""),
             "year": year,
         }
     )

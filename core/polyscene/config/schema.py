@@ -52,6 +52,8 @@ class TrainerConfig:
     """Peak learning rate of AdamW."""
     weight_decay: float = bounded(0.01, at_least=0)
     """Decoupled weight decay of AdamW."""
+    vector_decay: float | None = bounded(None, at_least=0)
+    """Weight decay of vectors that are looked up (ids, categories, tags); null takes ``weight_decay``."""
     warmup: int = bounded(100, at_least=0)
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def partition(name: str, tables: Tables, split: Split, events: Events, config: D
             continue
         item_N = np.flatnonzero(code == number) if by_items else None
         event_R = (code_F == number).nonzero().squeeze(1)
-        parts.append(_part(label, tables, split, events, row_R, event_R, item_N))
+        parts.append(_part((tables, split, events), label, row_R, event_R, item_N))
     problems.raise_if_any(DataError)
     return parts
 
@@ -99,31 +100,19 @@ def select_events(events: Events, event_R: Tensor, item_N: Tensor | None = None)
 
 
 def _part(
-    label: str,
-    tables: Tables,
-    split: Split,
-    events: Events,
-    row_R: np.ndarray,
-    event_R: Tensor,
-    item_N: np.ndarray | None,
+    whole: tuple[Tables, Split, Events], label: str, row_R: np.ndarray, event_R: Tensor, item_N: Any
 ) -> Part:
+    tables, split, events = whole
     items = tables.items if item_N is None else tables.items.iloc[item_N]
     own = replace(tables, items=items, interactions=pd.DataFrame(tables.interactions.iloc[row_R]))
-    item_places = None if item_N is None else torch.from_numpy(item_N)
-    return Part(
-        label,
-        own,
-        replace(
-            split,
-            phase_R=split.phase_R[row_R],
-            cold_N=split.cold_N if item_N is None else split.cold_N[item_N],
-            fingerprint=own.fingerprint(),
-        ),
-        select_events(events, event_R, item_places),
-        row_R,
-        event_R,
-        item_places,
+    own_split = replace(
+        split,
+        phase_R=split.phase_R[row_R],
+        cold_N=split.cold_N if item_N is None else split.cold_N[item_N],
+        fingerprint=own.fingerprint(),
     )
+    item_places = None if item_N is None else torch.from_numpy(item_N)
+    return Part(label, own, own_split, select_events(events, event_R, item_places), row_R, event_R, item_places)
 
 
 def _codes(name: str, tables: Tables, config: DomainsConfig) -> tuple[bool, list[str], np.ndarray]:
@@ -142,7 +131,7 @@ def _codes(name: str, tables: Tables, config: DomainsConfig) -> tuple[bool, list
     named = named or {value: label_of(value) for value in sorted({*values.dropna()}, key=_natural)}
     labels = list(dict.fromkeys(named.values()))
     number = {value: labels.index(label) for value, label in named.items()}
-    code = values.map(number).fillna(-1).to_numpy(dtype=np.int64)
+    code = values.map(number).fillna(-1).to_numpy(dtype=np.int64, copy=True)
     return found[0] == "items", labels, code
 
 

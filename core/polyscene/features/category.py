@@ -35,6 +35,7 @@ class CategoryEncoder(Encoder):
     """An embedding per label, ``[..., d_model]``; index 0 is 'unknown': missing, rare or unseen."""
 
     config: CategoryEncoderConfig
+    looked_up = ("vector_Ld",)
     label_N: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:

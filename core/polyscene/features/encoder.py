@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -103,6 +103,8 @@ class Encoder(nn.Module, ABC):
             replaces those by the unknown vector during training, and an entity that training never saw
             must get the unknown vector.
         is_costly: True where a row's vector takes a network to compute, so that a step must not ask for all rows.
+        looked_up: names of the parameters that hold a vector per id or label: few rows reach each of them, so they
+            can be decayed on their own.
         shared: modules from ``context.shared`` that this encoder uses; being in a plain dict, their parameters
             keep the one name that they have there.
     """
@@ -110,6 +112,7 @@ class Encoder(nn.Module, ABC):
     out_dim: int
     is_identity: bool = False
     is_costly: bool = False
+    looked_up: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, config: Any, column: Column) -> None:
         super().__init__()

@@ -94,6 +94,7 @@ class IdSpace(nn.Module):
     ``trained_M`` says which ids training saw. It is saved, as the vectors of the others are noise.
     """
 
+    looked_up = ("vector_Md",)
     trained_M: Tensor
 
     def __init__(self, d_model: int, init_std: float) -> None:

@@ -49,6 +49,7 @@ class TagsEncoder(Encoder):
     """
 
     config: TagsEncoderConfig
+    looked_up = ("vector_Td",)
     tag_NL: Tensor
     weight_NL: Tensor
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,8 @@ def load_scenarios(
             say(f"{name}: skipped, its data is not available\n{reason}")
             continue
         validate_scenario(scenario, tables[name])
-        splits[name] = (
-            chosen("split", options.split, host, where=f"scenario.{name}.split").build().split(tables[name])
-        )
+        wanted = _located(options.split, access)
+        splits[name] = chosen("split", wanted, host, where=f"scenario.{name}.split").build().split(tables[name])
         for source in tables[name].sources:
             say(f"{name}: {source}")
     if not tables:
@@ -140,6 +140,14 @@ def load_scenarios(
         say(note)
     wanted = {name: one for name, one in loaded.items() if not only or name in only or scenario_of(name) in only}
     return Loaded(wanted, skipped, tuple(notes))
+
+
+def _located(split: Mapping[str, Any], access: DataAccess) -> Mapping[str, Any]:
+    """A split's options, with a relative path that is not here taken from the folder of data sets."""
+    path = Path(str(split.get("path") or ""))
+    if not split.get("path") or access.root is None or path.is_file() or not (access.root / path).is_file():
+        return split
+    return {**split, "path": str(access.root / path)}
 
 
 def _domains(name: str, whole: LoadedScenario, say: Callable[[str], None]) -> dict[str, LoadedScenario]:

@@ -21,26 +21,32 @@ def build_optimizer(model: nn.Module, trainer: TrainerConfig, suffix_lr: float =
 
     Args:
         model: its parameters.
-        trainer: learning rate and weight decay.
+        trainer: learning rate and weight decays.
         suffix_lr: learning rate of backbone layers in multiples of the others'; adapters in them are others.
     """
     suffixes = [module for module in model.modules() if isinstance(module, Suffix)]
     backbone = {id(p) for suffix in suffixes for p in suffix.pretrained_parameters()}
     # The first dimension of an adapter inside the backbone is the scenario, so its vectors are matrices.
     stacked = {id(p) for suffix in suffixes for p in suffix.scenario_parameters().values()}
+    looked_up = {
+        id(getattr(module, name)) for module in model.modules() for name in getattr(module, "looked_up", ())
+    }
+    vector_decay = trainer.weight_decay if trainer.vector_decay is None else trainer.vector_decay
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def decay(parameter: nn.Parameter) -> float:
+        if id(parameter) in looked_up:
+            return vector_decay
+        return trainer.weight_decay if parameter.ndim - (id(parameter) in stacked) > 1 else 0.0
+
     groups = [
         {
-            "params": [
-                p
-                for p in trainable
-                if (id(p) in backbone) is pretrained and (p.ndim - (id(p) in stacked) > 1) is decayed
-            ],
-            "weight_decay": trainer.weight_decay if decayed else 0.0,
+            "params": [p for p in trainable if (id(p) in backbone) is pretrained and decay(p) == decayed],
+            "weight_decay": decayed,
             "lr_scale": suffix_lr if pretrained else 1.0,
         }
         for pretrained in (False, True)
-        for decayed in (True, False)
+        for decayed in sorted({trainer.weight_decay, vector_decay, 0.0}, reverse=True)
     ]
     optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=trainer.lr, fused=True)
     for suffix in suffixes:

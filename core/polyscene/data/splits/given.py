@@ -27,7 +27,8 @@ class GivenConfig(SplitConfig):
     """Options of ``given``.
 
     Args:
-        path: a Parquet or CSV file with the split; empty if it is a column of the interactions.
+        path: a Parquet or CSV file with the split, also relative to ``data.root``; empty if it is a column of the
+            interactions.
         split_column: the column with ``train``, ``valid`` and ``test`` (or 0, 1, 2).
         user_column, item_column: the columns of the file that name the pair.
         row_column: the file's column with the row number in the interactions, instead of the pair.
@@ -77,7 +78,10 @@ class Given(Splitter):
         if self.config.cold_column and self.config.cold_items:
             problems.add("cold_items and cold_column are both given", fix="choose one of them")
         if self.config.path and not Path(self.config.path).is_file():
-            problems.add(f"path={self.config.path} is not a file", fix="give the path of a Parquet or CSV file")
+            problems.add(
+                f"path={self.config.path} is not a file",
+                fix="give the path of a Parquet or CSV file, also relative to data.root",
+            )
 
     def _phases(self, tables: Tables) -> np.ndarray:
         config = self.config
