@@ -51,7 +51,7 @@ def polyscene_scenarios():
 
 @hookimpl
 def polyscene_components():
-    return [Component("adapter", "star", list, StarConfig)]
+    return [Component("adapter", "starfish", list, StarConfig)]
 
 
 @hookimpl
@@ -88,8 +88,10 @@ def test_a_scenario_with_a_file_and_its_own_options() -> None:
 @pytest.mark.usefixtures("_audio")
 def test_a_component_without_a_file_can_be_chosen() -> None:
     host = load_host(allow=["audio"])
-    config = resolve_train(compose("train", ["scenario=podcast", "adapter=star", "adapter.arms=7"], host), host)
-    assert (config.adapter.name, config.adapter.options.arms) == ("star", 7)
+    config = resolve_train(
+        compose("train", ["scenario=podcast", "adapter=starfish", "adapter.arms=7"], host), host
+    )
+    assert (config.adapter.name, config.adapter.options.arms) == ("starfish", 7)
 
 
 @pytest.mark.usefixtures("_audio")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from polyscene.config.overrides import Overrides, check_overrides
 from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import install
+from polyscene.config.validate import REPORTED
 from polyscene.errors import ConfigError, Problems
 from polyscene.registry.host import Host
 
@@ -59,7 +60,7 @@ def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) 
         checked = check_overrides("train", overrides, host, problems, sweep=sweep)
         for lines in checked.jobs_to_check():
             found = Problems("config")
-            check_train(composed("train", lines), host, found, TrainConfig)
+            check_train(composed("train", lines, checked.refused), host, found, TrainConfig)
             problems.found += [line for line in found.found if line not in problems.found]
     problems.raise_if_any(ConfigError)
     return checked
@@ -74,8 +75,11 @@ def composer(host: Host) -> Iterator[None]:
         yield
 
 
-def composed(name: str, overrides: list[str]) -> dict[str, Any]:
-    """The plain values of a config, inside :func:`composer`; the overrides must have been checked."""
+def composed(name: str, overrides: list[str], refused: Collection[str] = ()) -> dict[str, Any]:
+    """The plain values of a config, inside :func:`composer`; the overrides must have been checked.
+
+    Where a choice of scenarios was refused, those that the files name instead are not complained about.
+    """
     try:
         mapping: Any = OmegaConf.to_container(hydra_compose(name, overrides), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
@@ -83,4 +87,4 @@ def composed(name: str, overrides: list[str]) -> dict[str, Any]:
         raise ConfigError(
             " ".join(str(error).split()), where=f"{name}.yaml {' '.join(overrides)}".strip()
         ) from None
-    return mapping
+    return mapping | ({"scenario": REPORTED} if "scenario" in refused else {})

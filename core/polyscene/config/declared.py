@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polyscene.config.choice import choose
+from polyscene.config.choice import Choice, choose, chosen
+from polyscene.config.schema import TrainConfig
 from polyscene.data.scenario import Scenario, ScenarioConfig
 from polyscene.errors import Problems, did_you_mean
 from polyscene.registry.host import Host
@@ -34,10 +35,21 @@ def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> Non
 
 
 def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: Host, problems: Problems) -> None:
-    """Check the options of a scenario that refer to something else: its split and its data set."""
+    """Check the options of a scenario that refer to something else: its split, its adapter and its data set.
+
+    The adapter is then written out with all its options, so that the resolved config says what was trained.
+    """
     choose("split", options.split, host, problems, f"scenario.{name}.split")
+    if options.adapter is not None:
+        adapter = choose("adapter", options.adapter, host, problems, f"scenario.{name}.adapter")
+        options.adapter = adapter.as_mapping() if adapter else options.adapter
     if options.dataset not in {"", AUTO, *datasets}:
         problems.add(
             f"'scenario.{name}.dataset' is '{options.dataset}', which no config declares",
             fix=did_you_mean(options.dataset, datasets),
         )
+
+
+def adapter_of(config: TrainConfig, options: ScenarioConfig, host: Host) -> Choice:
+    """The adapter of a scenario: what its options name, else what the run's config names."""
+    return config.adapter if options.adapter is None else chosen("adapter", options.adapter, host)

@@ -28,10 +28,12 @@ class Overrides:
     Args:
         lines: what to give to Hydra.
         sweeps: the choices of each swept key, as ``key=value`` lines; empty without a multirun.
+        refused: keys of groups whose choice was refused, so that what is composed there is not what was meant.
     """
 
     lines: list[str]
     sweeps: list[list[str]]
+    refused: frozenset[str] = frozenset()
 
     def single(self) -> list[str]:
         """One combination: the first choice of each swept key."""
@@ -56,7 +58,8 @@ def check_overrides(
     """The overrides that can be applied to the primary config ``name``; Hydra must be initialized.
 
     Options that no file lists are let through (as ``++key=value``): whether they exist is checked when the config
-    becomes dataclasses. That is not possible for groups and for members of the scenarios.
+    becomes dataclasses. That is not possible for groups and for members of the scenarios. ``key={...}`` replaces
+    all that was there, as options of one component mean nothing to another; Hydra alone would merge the two.
 
     Args:
         name: the primary config.
@@ -70,40 +73,54 @@ def check_overrides(
     groups: list[_Entry] = []
     values: list[_Entry] = []
     for entry in entries:
-        is_group = entry.key.startswith("hydra/") or bool(group_options(entry.key))
+        is_group = bool(entry.key.startswith("hydra/") or group_options(entry.key))
         several = len(entry.variants) > 1 and not sweep
+        mixed = is_group and 0 < entry.mappings < len(entry.variants)
         if several:
             key, _, value = entry.line.partition("=")
             problems.add(
                 f"'{entry.line}' has several values",
                 fix=f"add -m to run them one by one, or choose them together with {key}=[{value}]",
             )
-        if several or (is_group and _unknown_names(entry, host, problems)):
+        elif mixed:
+            problems.add(
+                f"'{entry.line}' mixes names and groups of keys", fix="write each as {name: NAME, option: value}"
+            )
+        # A mapping is no name: it stands for what a file of the group would say.
+        is_group = is_group and not entry.mappings
+        if several or mixed or (is_group and _unknown_names(entry, host, problems)):
             refused.add(entry.key)
         else:
             (groups if is_group else values).append(entry)
     # An option of something that does not exist is not complained about: one complaint is enough.
     values = [entry for entry in values if entry.key.split(".")[0] not in refused]
     accepted, chosen = _applicable(name, [], groups, problems)
-    values = [found for entry in values if (found := _addressed(entry, chosen, problems)) is not None]
+    values = [found for entry in values for found in _addressed(entry, chosen, problems)]
     if values:
         accepted += _applicable(name, accepted, values, problems)[0]
     return Overrides(
-        [entry.line for entry in accepted], [entry.variants for entry in accepted if len(entry.variants) > 1]
+        [entry.line for entry in accepted],
+        [entry.variants for entry in accepted if len(entry.variants) > 1],
+        frozenset(refused),
     )
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One override: its key or group, the line, and the line for each of its values."""
+    """One override: its key or group, the line, the line for each of its values, and how many are mappings."""
 
     key: str
     line: str
     variants: list[str]
+    mappings: int = 0
 
     def added(self) -> _Entry:
         """The same, setting a key that may not exist yet."""
         return _Entry(self.key, f"++{self.line}", [f"++{line}" for line in self.variants])
+
+    def deleted(self) -> _Entry:
+        """What takes the key away."""
+        return _Entry(self.key, f"~{self.key}", [f"~{self.key}"])
 
 
 def _entry(line: str, problems: Problems) -> _Entry | None:
@@ -115,11 +132,12 @@ def _entry(line: str, problems: Problems) -> _Entry | None:
         fix = "write key=value, with quotes inside quotes around values with spaces or signs: 'name=\"a b\"'"
         problems.add(f"'{line}' is not an override", fix=fix)
         return None
-    variants = [line]
+    variants, values = [line], [override.value()]
     if override.is_sweep_override() and override.is_discrete_sweep():
         head = line.partition("=")[0]
         variants = [f"{head}={value}" for value in override.sweep_string_iterator()]
-    return _Entry(override.key_or_group, line, variants)
+        values = list(override.sweep_iterator())
+    return _Entry(override.key_or_group, line, variants, sum(isinstance(value, dict) for value in values))
 
 
 def _applicable(
@@ -150,23 +168,25 @@ def _composed(name: str, lines: list[str]) -> DictConfig | str:
         return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
 
 
-def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> _Entry | None:
+def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> list[_Entry]:
     """The entry as it must be given to Hydra: with ``++`` where no file lists its key."""
     parts = entry.key.split(".")
     if parts[0] == "hydra" or not entry.line[0].isalpha():
-        return entry
+        return [entry]
     if parts[0] in ("scenario", "dataset") and len(parts) > 2:
         present = chosen.get(parts[0]) or {}
         if parts[1] not in present:
             among = ", ".join(map(str, present)) or "none"
             problems.add(f"'{entry.line}': {parts[0]} '{parts[1]}' is not among those chosen ({among})")
-            return None
+            return []
     node: Any = chosen
     for part in parts:
         if not isinstance(node, DictConfig) or part not in node:
-            return entry.added()
+            return [entry.added()]
         node = node.get(part)
-    return entry
+    if entry.mappings and isinstance(node, DictConfig):
+        return [entry.deleted(), entry.added()]
+    return [entry]
 
 
 def _unknown_names(entry: _Entry, host: Host, problems: Problems) -> bool:

@@ -11,6 +11,7 @@ from polyscene.config.declared import check_declaration, check_options
 from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import COMPONENT_GROUPS
 from polyscene.config.validate import REPORTED, from_mapping
+from polyscene.config.widths import check_widths
 from polyscene.data.configured import configured
 from polyscene.data.datasets import DataSet
 from polyscene.data.scenario import Scenario, ScenarioConfig
@@ -59,8 +60,10 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
     _check_controls(mapping.get("controls"), host, problems)
     config = from_mapping(cls, values, problems)
-    if config is not None and len(problems.found) == before:
-        _check_router(config, problems)
+    if config is None or len(problems.found) > before or config.scenario is REPORTED:
+        return None
+    _check_router(config, problems)
+    check_widths(config, host, problems)
     return config if len(problems.found) == before else None
 
 
@@ -72,6 +75,14 @@ def _check_router(config: TrainConfig, problems: Problems) -> None:
         check_worth_routing(config.router.name, (plan.scenarios for plan in plans))
     except ConfigError as error:
         problems.add_error(error)
+
+
+def _check_saved_adapters(config: TrainConfig, problems: Problems) -> None:
+    init = config.backbone.peft.init if config.backbone.peft is not None else {}
+    for name in init:
+        if name not in config.scenario:
+            fix = did_you_mean(name, config.scenario)
+            problems.add(f"'backbone.peft.init' has an adapter for '{name}', which is not a scenario", fix=fix)
 
 
 def _check_controls(controls: Any, host: Host, problems: Problems) -> None:

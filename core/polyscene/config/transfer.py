@@ -12,6 +12,7 @@ from polyscene.config.overrides import check_overrides, group_options
 from polyscene.config.resolve import SINGLE, check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.validate import REPORTED
+from polyscene.config.widths import check_adapters
 from polyscene.errors import ConfigError, Problems
 from polyscene.registry.host import Host
 
@@ -46,7 +47,7 @@ def prepare_transfer(given: Iterable[str], host: Host) -> TransferConfig:
     problems = Problems("config")
     with composer(host):
         checked = check_overrides("transfer", given, host, problems)
-        mapping = composed("transfer", checked.lines)
+        mapping = composed("transfer", checked.lines, checked.refused)
         for key, kind in REMEDIES.items():
             mapping[key] = _as_in_files(mapping.get(key), kind)
     config = check_transfer(mapping, host, problems)
@@ -72,10 +73,13 @@ def check_transfer(mapping: Mapping[str, Any], host: Host, problems: Problems) -
         values["seed"] = seeds[0]
     scenarios = values.get("scenario")
     if isinstance(scenarios, Mapping) and len(scenarios) == 1:
-        problems.add(
-            f"'{next(iter(scenarios))}' is the only scenario, and transfer needs two",
-            fix="add another one, as in scenario=[video,music]",
-        )
+        [(name, options)] = scenarios.items()
+        # A scenario that is divided into domains is several.
+        if not (isinstance(options, Mapping) and options.get("domains")):
+            problems.add(
+                f"'{name}' is the only scenario, and transfer needs two",
+                fix="add another one, as in scenario=[video,music]",
+            )
     for key, kind in REMEDIES.items():
         values[key] = _remedies(key, kind, values.get(key), host, problems)
     controls = values.get("controls")
@@ -95,6 +99,8 @@ def check_transfer(mapping: Mapping[str, Any], host: Host, problems: Problems) -
             fix="leave it out",
         )
     config = check_train(values, host, problems, TransferConfig)
+    if config is not None and len(problems.found) == before:
+        check_adapters(config, config.adapters, problems)
     return config if len(problems.found) == before else None
 
 
@@ -102,7 +108,7 @@ def _as_in_files(entries: Any, kind: str) -> Any:
     """Names become what their config files say; other entries stay, to be checked as they are."""
     known = group_options(kind)
     return [
-        composed("train", [f"{kind}={entry}"])[kind] if isinstance(entry, str) and entry in known else entry
+        composed(f"{kind}/{entry}", [])[kind] if isinstance(entry, str) and entry in known else entry
         for entry in (entries if isinstance(entries, list) else [entries])
     ]
 

@@ -57,7 +57,7 @@ def from_mapping(cls: type[T], mapping: Any, problems: Problems, where: str = ""
     try:
         return cls(**values)
     except (PolysceneError, ValueError, TypeError) as error:
-        text = "; ".join(str(error).splitlines())
+        text = "; ".join(line.strip(" -") for line in str(error).splitlines())
         problems.add(f"{where}: {text}" if where else text)
         return None
 

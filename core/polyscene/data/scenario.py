@@ -52,6 +52,9 @@ class ScenarioConfig:
         split: the split component and its options, for example ``{name: leave_one_out}``.
         max_history: longest history (in rows) that the sequence model sees.
         share: relative share of the training rows (before temperature).
+        adapter: this scenario's own adapter, as ``gate`` or ``{name: bottleneck, rank: 8}``; null takes the run's
+            ``adapter``. A plugin that sets a default of its own here takes its scenario out of comparisons with
+            ``adapter=...``.
         domains: divides the scenario by a column of its users or items into scenarios ``NAME-DOMAIN`` of the
             model, which share encoders; null leaves it whole.
         columns: for ``items``, ``users`` or ``events`` the columns that are read instead of the declared ones,
@@ -63,6 +66,7 @@ class ScenarioConfig:
     split: dict[str, Any] = field(default_factory=lambda: {"name": "leave_one_out"})
     max_history: int = 50
     share: float = 1.0
+    adapter: str | dict[str, Any] | None = None
     domains: DomainsConfig | None = None
     columns: dict[str, dict[str, str]] = field(default_factory=dict)
     tasks: list[TaskSpec] | None = None

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from polyscene.adapters.assorted import build_bank
 from polyscene.adapters.bank import AdapterBank
 from polyscene.adapters.none import NoAdapter
-from polyscene.config.schema import Site, TrainConfig
+from polyscene.config.declared import adapter_of
+from polyscene.config.schema import Site
 from polyscene.config.validate import from_mapping_or_raise
 from polyscene.data.domains import scenario_of
 from polyscene.data.scenario import TaskSpec
@@ -70,9 +72,9 @@ def build_model(
         parts,
         shared=shared,
         sequence=config.sequence.build(d_model=d_model, max_length=longest),
-        user_bank=_bank(config, "users", len(parts)),
-        item_bank=_bank(config, "items", len(parts)),
-        pair_bank=_bank(config, "pairs", len(parts)) if _judges_pairs(parts) else None,
+        user_bank=_bank(session, "users", loaded),
+        item_bank=_bank(session, "items", loaded),
+        pair_bank=_bank(session, "pairs", loaded) if _judges_pairs(parts) else None,
         # Last, so that the weights above start as they do without it.
         router=config.router.build(d_model=d_model, n_scenarios=len(parts)) if len(parts) > 1 else None,
     )
@@ -93,11 +95,13 @@ def build_model(
     return model.to(session.device), learned
 
 
-def _bank(config: TrainConfig, site: Site, n_scenarios: int) -> AdapterBank:
+def _bank(session: Session, site: Site, loaded: Loaded) -> AdapterBank:
     """The adapters of one place; where the config adapts nothing, all scenarios share the identity."""
+    config = session.config
     if site not in config.model.adapt:
-        return NoAdapter(None, config.model.d_model, n_scenarios)
-    return config.adapter.build(d_model=config.model.d_model, n_scenarios=n_scenarios)
+        return NoAdapter(None, config.model.d_model, len(loaded.scenarios))
+    choices = [adapter_of(config, one.config, session.host) for one in loaded.scenarios.values()]
+    return build_bank(choices, config.adapter, config.model.d_model)
 
 
 def _judges_pairs(parts: Mapping[str, ScenarioParts]) -> bool:
