@@ -32,8 +32,8 @@ class NashConfig:
 class NashBalancer(AggregatedBalancer):
     """``J J^T a = 1 / a`` elementwise, the Nash bargaining solution [Navon et al., ICML'22]; ``w = a / K``.
 
-    The inner products are divided by their norm, so that the update is as long as the gradients are. The paper
-    cuts it to norm 1 instead, which ``trainer.clip`` does here. The solver starts from the last step's solution.
+    The inner products are divided by their trace, which makes the update as long as the root mean square of the
+    gradients; the published one has one length whatever theirs. The solver starts from the last step's solution.
     """
 
     config: NashConfig
