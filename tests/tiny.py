@@ -48,13 +48,13 @@ def tiny_config(
         options: options of scenarios by name.
     """
     host = tiny_host()
-    mapping = compose("train", ["experiment=none", "scenario=[]", *_SMALL, *overrides], host)
+    mapping = compose("train", ["experiment=none", "scenario=[]", *SMALL, *overrides], host)
     mapping["scenario"] = {name: options.get(name, {}) for name in scenarios}
     mapping["run"] = {"dir": str(run)}
     return resolve_train(mapping, host)
 
 
-_SMALL = [
+SMALL = [
     "trainer.steps=20",
     "trainer.batch_rows=192",
     "trainer.warmup=4",

@@ -14,6 +14,7 @@ from polyscene.cli.names import groups
 from polyscene.config.arguments import from_arguments
 from polyscene.config.compose import prepare_train
 from polyscene.config.schema import EvaluateConfig, RecommendConfig
+from polyscene.config.transfer import prepare_transfer
 from polyscene.registry.host import Host, load_host
 
 Run = Callable[..., object]
@@ -40,6 +41,7 @@ EXAMPLES = [
 def test_the_commands_are_those_of_the_readme() -> None:
     assert set(COMMANDS) >= {
         ("train",),
+        ("transfer",),
         ("evaluate",),
         ("recommend",),
         ("data", "list"),
@@ -74,7 +76,9 @@ def test_the_examples_are_accepted(example: str, host: Host) -> None:
     while isinstance(command, click.Group):
         command, words = command.commands[words[0]], words[1:]
     parameters = command.make_context(command.name, words).params
-    if command.name == "train":
+    if command.name == "transfer":
+        prepare_transfer(parameters["overrides"], host)
+    elif command.name == "train":
         prepare_train(parameters["overrides"], host, sweep=parameters["multirun"])
     elif command.name in ("evaluate", "recommend"):
         kind = EvaluateConfig if command.name == "evaluate" else RecommendConfig
@@ -86,7 +90,7 @@ def test_the_examples_are_accepted(example: str, host: Host) -> None:
 def test_the_help_of_train_lists_groups_and_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "--help"])
     shown = capsys.readouterr().out
-    assert re.search(r"adapter +bottleneck, gate, id_feature, none", shown)
+    assert re.search(rf"adapter +{', +'.join(groups()['adapter'])}", " ".join(shown.split()))
     assert re.search(r"scenario +ecommerce, kg, music, social, video", shown)
     assert "powered by hydra" not in shown.lower()
 
@@ -101,14 +105,16 @@ def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> N
     ("words", "expected"),
     [
         # bash breaks words at "=": that is how they arrive
-        (["train", "adapter", "="], ["bottleneck", "gate", "id_feature", "none"]),
-        (["train", "adapter", "=", "ga"], ["gate"]),
+        (["train", "adapter", "="], groups()["adapter"]),
+        (["train", "adapter", "=", "gat"], ["gate"]),
         (["train", "seed=1", "scenario", "=", "mu"], ["music"]),
         (["train", "scenario", "=", "[video,mu"], ["[video,music"]),
         (["train", "adapter=bo"], ["adapter=bottleneck"]),
-        (["train", "balan"], ["balancer=mean"]),
+        (["train", "balan"], [f"balancer={name}" for name in groups()["balancer"]]),
         (["data", "describe", "vi"], ["video"]),
         (["recommend", "run", "=", "la"], ["latest"]),
+        (["transfer", "seeds"], ["seeds=["]),
+        (["transfer", "balancers", "=", "[mean,un"], ["[mean,uncertainty"]),
         (["plug"], ["plugins"]),
     ],
 )

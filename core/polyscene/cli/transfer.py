@@ -13,7 +13,7 @@ Examples:
   polyscene transfer
   polyscene transfer scenario=[video,music] seeds=[0,1] trainer=smoke
   polyscene transfer scenario=[video,kg] adapters=[none,gate,bottleneck] balancers=[]
-  polyscene transfer scenario=[video,music] adapters=[{name: bottleneck, rank: 32}] trainer.steps=500
+  polyscene transfer scenario=[video,music] "adapters=[{name: bottleneck, rank: 32}]" trainer.steps=500
   polyscene transfer scenario=[video,music] run.dir=runs/transfer"""
 )
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_transfer)
@@ -25,8 +25,8 @@ def transfer(overrides: tuple[str, ...]) -> None:
     worse in it than alone. Arguments are those of polyscene train, and seeds=[...], adapters=[...],
     balancers=[...].
 
-    Results are written as they come (transfer.json, report.html): an interrupted run goes on with run.dir=DIR and
-    the same arguments.
+    The results of each model are written when it is finished, transfer.json and report.html after each seed: an
+    interrupted run goes on with run.dir=DIR and the same arguments.
     """
     from polyscene.cli.messages import print_broken
     from polyscene.config.transfer import prepare_transfer

@@ -115,6 +115,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 def svg(title: str, description: str, width: float, height: float, parts: Sequence[Markup]) -> Markup:
     """A drawing of a size, with a title and a description for those who do not see it."""
-    return Markup('<svg role="img" viewBox="0 0 {} {}" aria-label="{}: {}"><title>{}</title>{}</svg>').format(
-        width, height, title, description, title, Markup("").join(parts)
-    )
+    return Markup(
+        '<svg role="img" width="{0}" height="{1}" viewBox="0 0 {0} {1}" aria-label="{2}: {3}">'
+        "<title>{2}</title>{4}</svg>"
+    ).format(width, height, title, description, Markup("").join(parts))

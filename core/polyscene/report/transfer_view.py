@@ -109,7 +109,7 @@ class TransferView:
         seeds = ", ".join(map(str, self.found["seeds"]))
         several = "seeds" if len(self.found["seeds"]) > 1 else "seed"
         spread = (
-            "\N{PLUS-MINUS SIGN} is the standard deviation over seeds."
+            "\N{PLUS-MINUS SIGN} is the standard deviation over seeds, of a count the standard error over users."
             if len(self.found["seeds"]) > 1
             else "\N{PLUS-MINUS SIGN} is the standard error over users; it does not cover the choice of the seed."
         )

@@ -16,6 +16,7 @@ from polyscene.data.domains import scenario_of
 from polyscene.errors import CheckpointError, did_you_mean
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
+from polyscene.report.schema import TRANSFER
 from polyscene.training.assembly import build_model
 from polyscene.training.files import read_json
 from polyscene.training.folder import CHECKPOINTS, RESOLVED, read_config, read_fingerprint
@@ -124,6 +125,10 @@ def find_run(run: str, root: str) -> Path:
     """The directory that ``run`` names."""
     if run != LATEST:
         folder = Path(run)
+        if (folder / TRANSFER).is_file():
+            raise CheckpointError(
+                "it holds a transfer matrix, which keeps no models", where=run, fix="train one: polyscene train"
+            )
         if folder.is_dir():
             return folder
         beside = [path.name for path in folder.parent.glob("*") if (path / RESOLVED).is_file()]

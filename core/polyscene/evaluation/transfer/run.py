@@ -15,6 +15,7 @@ from polyscene.evaluation.transfer.results import Found, Results
 from polyscene.evaluation.transfer.rows import Row, rows_of
 from polyscene.registry.host import Host
 from polyscene.report import print_transfer, write_transfer, write_transfer_page
+from polyscene.report.page import FILE as REPORT
 from polyscene.training.assembly import build_model
 from polyscene.training.controls import evaluate_baseline
 from polyscene.training.devices import launch_fabric
@@ -73,6 +74,7 @@ class _Transfer:
                 self._controls()
                 for seed in self.config.seeds:
                     self._seed(seed)
+                    self._write("running")
             except KeyboardInterrupt:
                 self._finish("interrupted")
                 self.reporter.say(f"Stopped; the same command with run.dir={self.folder} goes on.")
@@ -81,7 +83,7 @@ class _Transfer:
         if self.failed:
             lines = "\n".join(f"  - {name}: {reason}" for name, reason in self.failed.items())
             raise PolysceneError(
-                f"{len(self.failed)} models could not be trained; the report has the others\n{lines}",
+                f"{len(self.failed)} model(s) could not be trained; the report has the others\n{lines}",
                 where=str(self.folder),
                 fix=f"repeat the command with run.dir={self.folder} to try these again",
             )
@@ -143,16 +145,19 @@ class _Transfer:
                 self.results.write(evaluate_everywhere(model, prepared, row.label, seed, seconds))
             # What the model was is not needed any more, and many models would fill the disk.
             shutil.rmtree(folder / CHECKPOINTS / row.label, ignore_errors=True)
-            self._write("running")
 
     def _finish(self, status: str) -> None:
+        self.reporter.seconds["total"] = self.reporter.elapsed()
+        self._write(status)
         if self.fabric.is_global_zero:
-            self.reporter.seconds["total"] = self.reporter.elapsed()
-            self._write(status)
             print_transfer(self.folder, self.reporter.console)
+            page = self.folder / REPORT
+            self.reporter.console.print(f"Report: {page}", soft_wrap=True, highlight=False)
 
     def _write(self, status: str) -> None:
         """transfer.json and the page, with what is finished by now."""
+        if not self.fabric.is_global_zero:
+            return
         wanted = [(control, None) for control in self.config.controls]
         wanted += [(row.label, seed) for seed in self.config.seeds for row in self.rows]
         found = [self.results.read(*key) for key in wanted if self.results.has(*key)]
