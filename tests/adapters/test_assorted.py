@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene.adapters import Routing
 from polyscene.adapters.assorted import AssortedBank, build_bank
@@ -139,6 +140,15 @@ def test_in_training_a_bank_counts_its_own_rows_only():
     alone(torch.cat([h_Nd[:10], h_Nd[20:]]), Routing.of_segments([(0, 10), (1, 10)], "cpu"))
     moved = dict(bank.uniform()[1][0].named_buffers())["center_Jd"]
     assert torch.equal(moved, dict(alone.named_buffers())["center_Jd"])
+
+
+@every_way
+def test_a_step_waits_for_nothing(way):
+    bank = make([GATE, WIDE, CLUSTERS, NARROW, WIDE], trained=False).train().to("meta")
+    given = routings(COUNTS)[way]
+    moved = [None if tensor is None else tensor.to("meta") for tensor in (given.index_N, given.weights_NK)]
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        bank(torch.randn(100, D, device="meta"), Routing(*moved, given.segments)).square().sum().backward()
 
 
 def test_equal_choices_need_no_wrapper():
