@@ -25,6 +25,8 @@ class _TrainCommand(click.Command):
 Examples:
   polyscene train
   polyscene train scenario=[video,music] adapter=bottleneck seed=1
+  polyscene train scenario=[video,music] scenario.video.adapter=film
+  polyscene train scenario=video 'adapter={name: stack, adapters: {all: gate, own: film}}'
   polyscene train scenario=video strategy=single trainer.lr=0.003
   polyscene train scenario=video trainer=smoke
   polyscene train -m adapter=none,gate,bottleneck seed=0,1
@@ -42,7 +44,7 @@ def train(overrides: tuple[str, ...], multirun: bool, cfg: str | None, resolve: 
     """Train scenarios jointly on one backbone and compare them with baselines.
 
     Without arguments this is the quickstart: the five built-in scenarios. Arguments change the config: GROUP=NAME
-    chooses a part, and KEY.OPTION=VALUE sets an option.
+    chooses a part, KEY.OPTION=VALUE sets an option, and 'KEY={...}' replaces all of a key's options.
     """
     if multirun and cfg:
         raise click.UsageError("--multirun and --cfg exclude each other")
