@@ -10,7 +10,7 @@ import torch
 
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
-from polyscene.data.sampling import MixedSampler, Share, WindowSampler, step_generator
+from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler, step_generator
 from polyscene.data.windows import Windows
 
 COUNTS = np.array(  # rows of each user by phase: TRAIN, KNOWN, VALIDATION, TEST, COLD
@@ -132,3 +132,24 @@ def test_a_limit_on_scenarios_takes_all_of_them_in_turn() -> None:
     assert all(sum(windows.item_BT.numel() for windows in batch.values()) == 100 for batch in batches)
     drawn = Counter(name for batch in batches for name in batch)
     assert all(80 < drawn[name] < 160 for name in "abcde"), drawn  # 120 expected, standard deviation 8.5
+
+
+def test_every_row_comes_once_before_any_comes_twice() -> None:
+    events = make_events()
+    sampler = RowSampler(events, seed=3)
+    wanted = sorted(events.rows([Phase.TRAIN])[1].tolist())
+    generator = step_generator(0, 0, "cpu")
+    count = 7
+    drawn: list[int] = []
+    for step in range(3 * len(wanted)):
+        drawn += sampler.draw(count, generator, step).row_BT[:, 0].tolist()
+    orders = [drawn[start : start + len(wanted)] for start in range(0, 3 * len(wanted), len(wanted))]
+    assert [sorted(order) for order in orders] == [wanted] * 3
+    assert len({tuple(order) for order in orders}) == 3
+    # A step draws the same rows whatever was drawn before: resumed runs go on as they would have.
+    again = RowSampler(events, seed=3).draw(count, generator, 5)
+    assert again.row_BT[:, 0].tolist() == drawn[5 * count : 6 * count]
+    users, rows = events.rows([Phase.TRAIN])
+    assert dict(zip(rows.tolist(), users.tolist(), strict=True)) | dict(
+        zip(again.row_BT[:, 0].tolist(), again.user_B.tolist(), strict=True)
+    ) == dict(zip(rows.tolist(), users.tolist(), strict=True))

@@ -1,0 +1,187 @@
+"""A suite: every adapter kind on the same experiment with several seeds, as runs of ``polyscene train``.
+
+Finished runs are remembered in a folder outside the tree, by their command and the experiment's file, so that a
+suite that was stopped goes on where it was; so does the run that it was stopped in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.results import write_results
+from polyscene.adapters import COMPONENTS
+from polyscene.config.folder import conf_dir
+from polyscene.data.files import atomic_path
+from polyscene.report import read_metrics
+
+SEEDS = (0, 1, 2)
+MADE_OF_OTHERS = ("stack", "parallel", "fusion")
+KINDS = tuple(component.name for component in COMPONENTS if component.name not in MADE_OF_OTHERS)
+"""All adapter kinds of the core; ``none`` and ``id_feature`` are the controls."""
+_POLYSCENE = [sys.executable, "-c", "from polyscene.cli.app import main; main()"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is compared, and on what.
+
+    Args:
+        name: names the results file.
+        experiment: the config in ``conf/experiment``.
+        overrides: further overrides of every run.
+        metrics: the metrics that are kept.
+        first: the metric that the table shows and kinds are ordered by.
+    """
+
+    name: str
+    experiment: str
+    metrics: tuple[str, ...]
+    first: str
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What makes the results file."""
+        return f"python -m benchmarks.quality.{self.name}"
+
+    def arguments(self, kind: str, seed: int) -> list[str]:
+        """The arguments of ``polyscene train`` for one run."""
+        return [f"experiment={self.experiment}", f"adapter={kind}", f"seed={seed}", *self.overrides]
+
+
+def finished(suite: Suite, kind: str, seed: int, folder: Path) -> dict[str, Any]:
+    """``metrics.json`` of a run, from the folder if the run was made before."""
+    arguments = suite.arguments(kind, seed)
+    text = (conf_dir() / "experiment" / f"{suite.experiment}.yaml").read_text(encoding="utf-8")
+    key = hashlib.sha256("\n".join([*arguments, text]).encode()).hexdigest()[:12]
+    kept = folder / f"{suite.name}-{kind}-{seed}-{key}.json"
+    if kept.is_file():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    run = kept.with_suffix(".run")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [*_POLYSCENE, "train", *arguments, "trainer.threads=1", f"run.dir={run}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"polyscene train {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+    metrics = read_metrics(run)
+    with atomic_path(kept) as temporary:
+        temporary.write_text(json.dumps(metrics), encoding="utf-8")
+    shutil.rmtree(run)
+    return metrics
+
+
+def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Rows of the results file: mean and standard deviation over seeds of every kind's figures.
+
+    Beside the metrics: the parameters that a scenario brings, and the seconds of a run's training on one thread.
+    The mean over scenarios (domains, but not all of them together) is the scenario ``macro``.
+    """
+    values: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    for kind, seed, metrics in runs:
+        own: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+        for row in metrics["results"]:
+            if row["metric"] not in suite.metrics:
+                continue
+            protocol = f"{_without_folder(row['protocol'])}; view {row['view']}, {row['population']}"
+            method = kind if row["method"] == "joint" else row["method"]
+            values[protocol, row["scenario"], method, row["metric"]][seed] = row["value"]
+            if row["method"] == "joint" and row["scenario"] in metrics["sources"]:
+                own[protocol.partition("; ")[2], row["metric"]][row["scenario"]] = row["value"]
+        for (view, metric), by_scenario in own.items():
+            if len(by_scenario) > 1:
+                values[f"mean over scenarios; {view}", "macro", kind, metric][seed] = fmean(by_scenario.values())
+        brought = fmean(metrics["parameters"]["adapters"].values())
+        values["cost", "macro", kind, "parameters per scenario"][seed] = brought
+        values["cost", "macro", kind, "seconds of training"][seed] = metrics["seconds"]["train"]
+    return [
+        {
+            "protocol": protocol,
+            "scenario": scenario,
+            "method": method,
+            "metric": metric,
+            "mean": fmean(by_seed.values()),
+            "std": stdev(by_seed.values()) if len(by_seed) > 1 else None,
+            "seeds": sorted(by_seed),
+            "command": suite.command,
+        }
+        for (protocol, scenario, method, metric), by_seed in values.items()
+    ]
+
+
+def show(suite: Suite, rows: Sequence[dict[str, Any]], console: Console) -> None:
+    """The first metric: a line per kind, a column per scenario and protocol."""
+    columns = dict.fromkeys(
+        (row["protocol"], row["scenario"]) for row in rows if row["metric"] in (suite.first, "seconds of training")
+    )
+    cells = {
+        (row["method"], row["protocol"], row["scenario"]): f"{row['mean']:.4f}"
+        + (f" ± {row['std']:.4f}" if row["std"] is not None else "")
+        for row in rows
+        if row["metric"] in (suite.first, "seconds of training")
+    }
+    table = Table("method", *(f"{scenario}, {protocol.rpartition('; ')[2]}" for protocol, scenario in columns))
+    for method in dict.fromkeys(row["method"] for row in rows):
+        table.add_row(method, *(cells.get((method, *column), "") for column in columns))
+    console.print(f"{suite.name}: {suite.first}")
+    console.print(table)
+
+
+def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence[str] | None = None) -> None:
+    """Run what is asked for, print it, and with all kinds and seeds write the results file.
+
+    Args:
+        suite: what is compared.
+        extra: further rows of the results file, such as published figures.
+        arguments: the command line; ``None`` takes that of the process.
+    """
+    parser = argparse.ArgumentParser(description=f"{suite.name}: all adapter kinds over seeds")
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), help=f"adapters (default {' '.join(KINDS)})")
+    parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS), help="seeds (default 0 1 2)")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each (default 2)")
+    parser.add_argument(
+        "--folder", type=Path, default=_default_folder(), help="where finished runs are remembered"
+    )
+    given = parser.parse_args(arguments)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    wanted = [(kind, seed) for seed in given.seeds for kind in given.kinds]
+    console = Console(width=200)
+
+    def run(job: tuple[str, int]) -> tuple[str, int, dict[str, Any]]:
+        metrics = finished(suite, *job, given.folder)
+        console.print(f"{suite.name}: {job[0]}, seed {job[1]}: {metrics['seconds']['total']:.0f} s")
+        return *job, metrics
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        rows = [*summarized(suite, pool.map(run, wanted)), *extra]
+    show(suite, rows, console)
+    if set(given.kinds) >= set(KINDS) and set(given.seeds) >= set(SEEDS):
+        console.print(f"written to {write_results(suite.name, rows)}; now run python -m benchmarks.render")
+
+
+def _default_folder() -> Path:
+    cache = os.environ.get("POLYSCENE_CACHE")
+    return (Path(cache) if cache else Path.home() / ".cache" / "polyscene") / "suites"
+
+
+def _without_folder(protocol: str) -> str:
+    """A protocol without the place where this machine keeps the data."""
+    return " ".join(
+        f"path={word.rpartition('/')[2]}" if word.startswith("path=") else word
+        for word in protocol.replace("(path=", "( path=").split(" ")
+    ).replace("( ", "(")
