@@ -17,9 +17,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from polyscene.backbone import Backbone, BackboneConfig, Suffix, TokenStates
 from polyscene.data.access import DataAccess
 from polyscene.data.columns import Text
+from polyscene.errors import CheckpointError
 from polyscene.features.encoder import FitContext, SharedModules
 from polyscene.features.text import TextEncoder, TextEncoderConfig
 from polyscene.training.assembly import build_model
+from polyscene.training.checkpoint import save_adapters, save_model
 from polyscene.training.files import read_json
 from polyscene.training.fit import Fitting, Progress
 from polyscene.training.loading import Loaded
@@ -41,7 +43,8 @@ def encoder(backbone: Backbone, shared: SharedModules | None = None, **options: 
         shared,
         embed_texts=backbone.embed,
         embedding_dim=backbone.embedding_dim,
-        tunable=backbone if backbone.config.tune == "suffix" else None,
+        owner="shop/items",
+        tunable=backbone if backbone.config.tune != "frozen" else None,
     )
     made = TextEncoder(TextEncoderConfig(**options), Text())
     made.fit(pd.Series(TEXTS), context)
@@ -50,10 +53,20 @@ def encoder(backbone: Backbone, shared: SharedModules | None = None, **options: 
     return made
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_at_the_start_it_is_the_frozen_encoder(build: Callable[..., Backbone], layers: int) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tune": "suffix", "suffix_layers": 1},
+        {"tune": "suffix"},
+        {"tune": "full"},
+        {"tune": "suffix", "peft": "lora"},
+        {"tune": "full", "peft": "bottleneck"},
+    ],
+    ids=lambda options: " ".join(map(str, options.values())),
+)
+def test_at_the_start_it_is_the_frozen_encoder(build: Callable[..., Backbone], options: dict[str, Any]) -> None:
     frozen = encoder(build())
-    tuned = encoder(build(tune="suffix", suffix_layers=layers))
+    tuned = encoder(build(**options))
     torch.testing.assert_close(tuned(ROWS), frozen(ROWS), atol=1e-3, rtol=0)
     assert tuned.is_costly
     assert not frozen.is_costly
@@ -139,11 +152,11 @@ class TestTraining:
 
     @pytest.fixture
     def world(self, tiny: Path, tmp_path: Path) -> Callable[..., tuple[Session, Loaded]]:
-        def make(tune: str = "suffix", *overrides: str) -> tuple[Session, Loaded]:
+        def make(tune: str = "suffix", *overrides: str, peft: Any = None) -> tuple[Session, Loaded]:
             config = tiny_config("", (SHOP, FACTS), "trainer.steps=4", "trainer.eval_every=2", *overrides)
             config.data.cache = str(tmp_path / "cache")
             config.backbone = BackboneConfig(
-                model=str(tiny), dtype="float32", tune=tune, suffix_layers=1, max_len=8
+                model=str(tiny), dtype="float32", tune=tune, suffix_layers=1, max_len=8, peft=peft
             )
             session = tiny_session(config)
             loaded = session.load()
@@ -197,7 +210,51 @@ class TestTraining:
         with torch.no_grad():
             assert torch.equal(restored.eval().items[SHOP](items), model.eval().items[SHOP](items))
 
-    def test_a_stopped_run_ends_with_the_same_numbers(self, world: Any, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("kind", ["lora", "adalora", "ia3", "prefix", "bottleneck"])
+    def test_adapters_learn_at_the_full_rate_and_come_back(self, world: Any, tmp_path: Path, kind: str) -> None:
+        session, loaded = world(peft=kind)
+        before = build_model(session, loaded)[0].state_dict()
+        model = self.fit(session, loaded, tmp_path / "fit").model
+        suffix = next(module for module in model.modules() if isinstance(module, Suffix))
+        assert suffix.scenarios == (SHOP,), "who reads no text has no adapter"
+        after = {name: p for name, p in model.state_dict().items() if ".suffix." in name}
+        assert after.keys() == {name for name in before if ".suffix." in name}
+        assert not [name for name in after if "base" in name], "the backbone is not in the checkpoint"
+        assert all(p.isfinite().all() for p in after.values())
+        parameters = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
+        moved = [
+            float((p - before[f"shared.modules_by_key.suffix.{name}"]).abs().max())
+            for name, p in parameters.items()
+        ]
+        assert max(moved) > session.config.trainer.lr, "not at the rate of the layers"
+
+        again, data = world(peft=kind)
+        weights = tmp_path / "fit" / "model.safetensors"
+        restored, _ = build_model(again, data, fitted=read_json(tmp_path / "fit" / "model.json"), weights=weights)
+        assert all(torch.equal(restored.state_dict()[name], p) for name, p in model.state_dict().items())
+        items = torch.arange(model.n_items[SHOP])
+        with torch.no_grad():
+            assert torch.equal(restored.eval().items[SHOP](items), model.eval().items[SHOP](items))
+
+    def test_a_run_starts_from_a_saved_adapter_and_needs_it_no_more(self, world: Any, tmp_path: Path) -> None:
+        session, loaded = world(peft="lora")
+        model = self.fit(session, loaded, tmp_path / "fit").model
+        save_adapters(tmp_path, model)
+        saved = tmp_path / "adapters" / SHOP
+        session, loaded = world(peft={"name": "lora", "init": {SHOP: str(saved)}})
+        model, learned = build_model(session, loaded)
+        suffix = next(module for module in model.modules() if isinstance(module, Suffix))
+        assert all(p.any() for name, p in suffix.named_parameters() if "lora_B" in name), (
+            "it starts where that ended"
+        )
+        save_model(tmp_path / "second", model, learned)
+        saved.rename(tmp_path / "gone")
+        build_model(session, loaded, fitted=learned, weights=tmp_path / "second" / "model.safetensors")
+        with pytest.raises(CheckpointError, match="there is no adapter"):
+            build_model(session, loaded)
+
+    @pytest.mark.parametrize("peft", [None, "adalora"])
+    def test_a_stopped_run_ends_with_the_same_numbers(self, world: Any, tmp_path: Path, peft: Any) -> None:
         class Stop(Exception):
             """The process was killed."""
 
@@ -205,10 +262,10 @@ class TestTraining:
             if step == 3:
                 raise Stop
 
-        whole = self.fit(*world(), tmp_path / "whole").model.state_dict()
+        whole = self.fit(*world(peft=peft), tmp_path / "whole").model.state_dict()
         with pytest.raises(Stop):
-            self.fit(*world(), tmp_path / "parts", Progress(step=stop))
-        parts = self.fit(*world(), tmp_path / "parts").model.state_dict()
+            self.fit(*world(peft=peft), tmp_path / "parts", Progress(step=stop))
+        parts = self.fit(*world(peft=peft), tmp_path / "parts").model.state_dict()
         assert all(torch.equal(parts[name], tensor) for name, tensor in whole.items())
 
     def test_a_step_encodes_only_what_it_touches(self, world: Any) -> None:

@@ -143,9 +143,11 @@ class Suffix(nn.Module):
         own = {id(parameter) for parameter in self.scenario_parameters().values()}
         return [parameter for parameter in self.parameters() if id(parameter) not in own]
 
-    def parameters_per_scenario(self) -> int:
-        """Number of parameters that one scenario owns."""
-        return sum(parameter[:1].numel() for parameter in self.scenario_parameters().values())
+    def parameters_per_scenario(self, scenario: str) -> int:
+        """Number of parameters that a scenario owns: the same for all that joined, none for others."""
+        if scenario not in self.scenarios:
+            return 0
+        return sum(parameter[0].numel() for parameter in self.scenario_parameters().values())
 
     def follow(self, optimizer: torch.optim.Optimizer, steps: int) -> None:
         """Let adapters that do more than descend (AdaLoRA) see each of so many steps of the optimizer."""

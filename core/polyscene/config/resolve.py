@@ -14,6 +14,7 @@ from polyscene.config.validate import REPORTED, from_mapping
 from polyscene.config.widths import check_widths
 from polyscene.data.configured import configured
 from polyscene.data.datasets import DataSet
+from polyscene.data.domains import domain_name
 from polyscene.data.scenario import Scenario, ScenarioConfig
 from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
@@ -63,6 +64,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     if config is None or len(problems.found) > before or config.scenario is REPORTED:
         return None
     _check_router(config, problems)
+    _check_saved_adapters(config, problems)
     check_widths(config, host, problems)
     return config if len(problems.found) == before else None
 
@@ -71,7 +73,11 @@ def _check_router(config: TrainConfig, problems: Problems) -> None:
     from polyscene.routing import check_worth_routing  # brings torch, which a config alone does not need
 
     try:
-        plans = config.strategy.build().plans(list(config.scenario))
+        names = []
+        for name, options in config.scenario.items():
+            # How many domains there are is known when the data is; two at least, or there would be none.
+            names += [name] if options.domains is None else [domain_name(name, "a"), domain_name(name, "b")]
+        plans = config.strategy.build().plans(names)
         check_worth_routing(config.router.name, (plan.scenarios for plan in plans))
     except ConfigError as error:
         problems.add_error(error)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from polyscene.backbone.adapters.save import export_peft
+from polyscene.backbone.suffix import Suffix
 from polyscene.errors import CheckpointError
 from polyscene.training.files import read_json, read_tensors, write_json, write_tensors
 
@@ -17,6 +19,13 @@ def save_model(directory: Path, model: nn.Module, facts: Mapping[str, Any]) -> N
     """Write ``model.safetensors`` and ``model.json`` (``facts``: what is needed to build the model again)."""
     write_tensors(directory / "model.safetensors", unique_state(model))
     write_json(directory / "model.json", dict(facts))
+
+
+def save_adapters(directory: Path, model: nn.Module) -> None:
+    """Write adapters inside the backbone to ``adapters/SCENARIO``, in the format of peft: :func:`export_peft`."""
+    for module in model.modules():
+        if isinstance(module, Suffix) and module.options is not None:
+            export_peft(module, directory / "adapters")
 
 
 def load_weights(path: Path, model: nn.Module) -> None:

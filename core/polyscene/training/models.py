@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from polyscene.model import PolysceneModel
 from polyscene.routing import RECOGNITION
 from polyscene.training.assembly import build_model
+from polyscene.training.checkpoint import save_adapters
 from polyscene.training.curves import append_metrics, drop_metrics
 from polyscene.training.fit import Fitting, Progress, State, rows_per_scenario
 from polyscene.training.folder import CHECKPOINTS
@@ -60,6 +61,8 @@ class ModelTrainer:
                 self._progress(plan, Progress(step=bar)),
                 self._batch_rows(plan),
             ).run()
+        if self.fabric.is_global_zero:
+            save_adapters(self.folder / CHECKPOINTS / plan.label, model)
         self.reporter.say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
         return model, state
 

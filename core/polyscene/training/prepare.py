@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from polyscene.data.domains import scenario_of
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject
 from polyscene.routing import check_worth_routing
@@ -62,7 +63,7 @@ def _encode(session: Session, loaded: Loaded) -> None:
     if not texts:
         return
     config, backbone = session.config, session.backbone
-    backbone.check_tuning([name for name, one in loaded.scenarios.items() if one.text_columns()])
+    backbone.check_tuning([scenario_of(name) for name, one in loaded.scenarios.items() if one.text_columns()])
     if config.backbone.tune != "frozen":
         backbone.token_states(texts)
     if config.backbone.tune == "frozen" or set(config.controls) - {SINGLE}:

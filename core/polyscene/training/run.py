@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from polyscene.backbone import Suffix
 from polyscene.config.schema import TrainConfig
+from polyscene.data.domains import scenario_of
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -121,12 +123,14 @@ class _Run:
         self.method_seconds.setdefault(name, {})[method] = seconds
 
     def _count_parameters(self, model: PolysceneModel) -> None:
+        suffixes = [module for module in model.modules() if isinstance(module, Suffix)]
         reads_text = any(one.text_columns() for one in self.loaded.scenarios.values())
         self.parameters = {
             "backbone": self.session.backbone_parameters() if reads_text else 0,
             "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
             "adapters": {
                 name: sum(bank.parameters_per_scenario(k) for bank in model.banks())
+                + sum(suffix.parameters_per_scenario(scenario_of(name)) for suffix in suffixes)
                 for name, k in model.index.items()
             },
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel
 
 from polyscene.adapters.bank import Routing
 from polyscene.backbone import Backbone, BackboneConfig, Suffix
@@ -46,21 +47,26 @@ def filled(suffix: Suffix, *scenarios: str, seed: int = 0) -> Suffix:
 
 def inputs(of: Backbone) -> tuple[Tensor, Tensor]:
     """States in full precision that enter the suffix, and the mask, of :data:`TEXTS`."""
-    tokens = load_tokenizer(of.folder)(TEXTS, padding=True, return_tensors="pt")
-    ids, mask = tokens["input_ids"], tokens["attention_mask"]
+    ids, mask = tokens(of.folder)
     with torch.no_grad():
         return of._below()(input_ids=ids, attention_mask=mask).last_hidden_state, mask
 
 
-def whole_model(folder: Path) -> nn.Module:
+@cache
+def tokens(folder: Path) -> tuple[Tensor, Tensor]:
+    """Token ids and mask of :data:`TEXTS`."""
+    found = load_tokenizer(folder)(TEXTS, padding=True, return_tensors="pt")
+    return found["input_ids"], found["attention_mask"]
+
+
+def whole_model(folder: Path) -> PreTrainedModel:
     """The pretrained model by transformers alone, as a user of peft would load it."""
     return AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def vectors(model: nn.Module, folder: Path) -> Tensor:
     """Pooled vectors of :data:`TEXTS` through a whole model."""
-    tokens = load_tokenizer(folder)(TEXTS, padding=True, return_tensors="pt")
-    ids, mask = tokens["input_ids"], tokens["attention_mask"]
+    ids, mask = tokens(folder)
     with torch.no_grad():
         return pool(model(input_ids=ids, attention_mask=mask).last_hidden_state, mask, "mean", normalize=True)
 
