@@ -173,6 +173,11 @@ def test_a_router_for_one_scenario_is_refused_when_the_config_is_composed(overri
         prepare_train(["experiment=none", ROUTER, *overrides], tiny_host())
 
 
+def test_domains_of_one_scenario_are_something_to_tell_apart() -> None:
+    overrides = ["experiment=none", ROUTER, "scenario=shop", "++scenario.shop.domains={column: age}"]
+    prepare_train(overrides, tiny_host())
+
+
 def test_a_router_left_with_one_scenario_is_refused_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
