@@ -72,6 +72,16 @@ def test_our_fault_in_one_job_keeps_its_trace(trained: list[Any]) -> None:
         app.main(["train", "scenario=video", "seed=2"])
 
 
+def test_jobs_from_groups_of_keys(trained: list[Any], tmp_path: Path) -> None:
+    given = ["scenario=video", "adapter={name: gate},{name: bottleneck, rank: 4}"]
+    assert app.main(["train", "-m", *given, "scenario.video.split={name: random_per_user, test: 0.2}"]) == 0
+    assert [config.adapter.as_mapping() for config in trained] == [
+        {"name": "gate", "activation": "identity"},
+        {"name": "bottleneck", "rank": 4},
+    ]
+    assert trained[0].scenario["video"].split == {"name": "random_per_user", "test": 0.2}
+
+
 def test_several_jobs(trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["train", "-m", "scenario=video", "adapter=none,gate", "seed=0,1"]) == 2
     assert [(config.adapter.name, config.seed) for config in trained] == [
