@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from polyscene.adapters import bank as bank_module
+from polyscene.adapters import grouped
 from polyscene.adapters.bank import Routing, routed_linear
 from polyscene.adapters.grouped import can_group
 
@@ -32,19 +33,27 @@ def check(routing, dtype=torch.float32, shape=(8, 4), vectors=()):
 
 @pytest.mark.parametrize("vectors", [(), (3,)])
 @pytest.mark.parametrize("counts", [FEW, MANY, [(7, 5)]])
-def test_segments_in_order_go_in_one_call(counts, vectors):
+def test_large_products_of_segments_in_order_go_in_one_call(counts, vectors, monkeypatch):
+    monkeypatch.setattr(grouped, "_SMALL_PRODUCT", 1)
     routing = Routing.of_segments(counts, "cpu")
     h_Ni, weight_Kio = check(routing, vectors=vectors)
-    assert can_group(h_Ni, weight_Kio, routing.segments)
+    assert can_group(h_Ni, weight_Kio, routing.segments, few=8)
+
+
+def test_many_small_products_go_in_blocks():
+    routing = Routing.of_segments(MANY, "cpu")
+    h_Ni, weight_Kio = check(routing)
+    assert not can_group(h_Ni, weight_Kio, routing.segments, few=8)
+    assert can_group(h_Ni, weight_Kio, routing.segments, few=len(MANY))
 
 
 @pytest.mark.parametrize("vectors", [(), (3,)])
 @pytest.mark.parametrize("counts", [FEW, MANY, TWICE, TWICE * 4])
 @pytest.mark.parametrize(("dtype", "shape"), [(torch.float64, (8, 4)), (torch.float32, (7, 5))])
-def test_segments_that_no_call_takes_go_one_by_one_or_in_blocks(counts, vectors, dtype, shape):
+def test_segments_that_the_call_refuses_go_one_by_one_or_in_blocks(counts, vectors, dtype, shape):
     routing = Routing.of_segments(counts, "cpu")
     h_Ni, weight_Kio = check(routing, dtype, shape, vectors)
-    assert not can_group(h_Ni, weight_Kio, routing.segments)
+    assert not can_group(h_Ni, weight_Kio, routing.segments, few=K)
     assert (routing.blocks is not None) == (len(counts) > 8)
 
 

@@ -148,15 +148,15 @@ def routed_linear(h_Ni: Tensor, weight_Kio: Tensor, routing: Routing) -> Tensor:
     """``h_n @ W_{k(n)}`` for each row: ``[N, o]``; a row may also have several vectors, ``[N, m, i]``.
 
     Where rows of a scenario are neighbors, one product per segment, started by one call where torch can, or one
-    batched product of blocks where they are many: work grows with rows, and hardly with scenarios. Without
-    segments, rows take copies of their matrices as long as these are small; beyond that, and with soft weights,
-    all rows go through the matrices of all scenarios. Which way depends on the rows and never on K: growing would
-    change the rounding of the others.
+    batched product of blocks where they are many and small: work grows with rows, and hardly with scenarios.
+    Without segments, rows take copies of their matrices as long as these are small; beyond that, and with soft
+    weights, all rows go through the matrices of all scenarios. Which way depends on the rows and never on K:
+    growing would change the rounding of the others.
     """
     h_Nmi = h_Ni if h_Ni.dim() == 3 else h_Ni.unsqueeze(1)
     if routing.weights_NK is not None:
         out_Nmo = torch.einsum("nk,knmo->nmo", routing.weights_NK, _through_all(h_Nmi, weight_Kio))
-    elif routing.segments is not None and can_group(h_Nmi, weight_Kio, routing.segments):
+    elif routing.segments is not None and can_group(h_Nmi, weight_Kio, routing.segments, _FEW_SEGMENTS):
         vectors = h_Nmi.shape[1]
         out_Ro = grouped_product(h_Nmi.flatten(0, 1), weight_Kio, routing.segments, vectors)
         out_Nmo = out_Ro.unflatten(0, (-1, vectors))

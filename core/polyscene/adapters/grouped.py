@@ -9,9 +9,15 @@ from torch import Tensor, nn
 
 Segments = tuple[tuple[int, int, int], ...]
 
+# Many products of fewer multiplications than this go in blocks. Measured on a CPU, 2,048 rows forward and back,
+# blocks take, against one call, for segments of equal and of unequal size: at 50 segments 1.1 and 1.6 of the
+# time in widths 64 and 64, .9 and 1.3 in 64 and 16; at 500 segments .9 and 1.3 in 64 and 64, .4 and .5 in 64
+# and 16.
+_SMALL_PRODUCT = 2**16
 
-def can_group(h_Ri: Tensor, weight_Kio: Tensor, segments: Segments) -> bool:
-    """Whether torch's grouped product takes these.
+
+def can_group(h_Ri: Tensor, weight_Kio: Tensor, segments: Segments, few: int) -> bool:
+    """Whether torch's grouped product takes these, and they are few or large.
 
     On a CPU it starts the products of a loop from C++; on other devices it reads the sizes back from the device.
     It takes float32 whose rows fill 16 bytes, and every scenario once, in order.
@@ -23,6 +29,7 @@ def can_group(h_Ri: Tensor, weight_Kio: Tensor, segments: Segments) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and h_Ri.shape[-1] % 4 == weight_Kio.shape[-1] % 4 == 0
         and scenarios == sorted(set(scenarios))
+        and (len(segments) <= few or h_Ri.numel() * weight_Kio.shape[-1] >= _SMALL_PRODUCT * len(segments))
     )
 
 
