@@ -49,12 +49,14 @@ class Fusion(CombinedBank):
         self.value_Kd = nn.Parameter(torch.ones(n_scenarios, d_model))
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
-        out_NMd = torch.stack([bank(h_Nd, routing) for bank in self.banks()], dim=1)
+        outputs = [bank(h_Nd, routing) for bank in self.banks()]
         query_Nr = routed_linear(self._normed(h_Nd), self.query_Kdr, routing)
         # The query goes through the keys' matrix, once, instead of every member's output.
         query_Nd = routed_linear(query_Nr, self.key_Krd, routing) / self.config.rank**0.5
-        weight_NM = (self._normed(out_NMd) @ query_Nd.unsqueeze(-1)).squeeze(-1).softmax(-1)
-        added_Nd = (weight_NM.unsqueeze(-1) * (out_NMd - h_Nd.unsqueeze(1))).sum(1)
+        score_NM = torch.stack([(self._normed(out_Nd) * query_Nd).sum(-1) for out_Nd in outputs], -1)
+        added_Nd = torch.zeros_like(h_Nd)
+        for weight_N, out_Nd in zip(score_NM.softmax(-1).unbind(-1), outputs, strict=True):
+            added_Nd = added_Nd + weight_N.unsqueeze(-1) * (out_Nd - h_Nd)
         return h_Nd + routed(self.value_Kd, routing) * added_Nd
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
