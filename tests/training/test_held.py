@@ -12,7 +12,7 @@ from polyscene.adapters.bank import AdapterBank
 from polyscene.model import PolysceneModel
 from polyscene.training.assembly import build_model
 from polyscene.training.held import HeldSlices, freeze_others
-from tests.tiny import FACTS, PEOPLE, SHOP, THREE, tiny_config, tiny_fitting, tiny_session
+from tests.tiny import FACTS, PEOPLE, SHOP, THREE, tiny_config, tiny_fitting, tiny_model, tiny_session
 
 
 def own(model: PolysceneModel, name: str) -> dict[str, Tensor]:
@@ -61,6 +61,15 @@ def test_what_is_learned_or_shared_has_moved(before_and_after: tuple[PolysceneMo
     assert any(key.startswith("items.shop") for key in moved)
     for key in ("sequence.begin_d", "shared.modules_by_key.id-tiny_person.vector_Md"):
         assert not torch.equal(before.state_dict()[key], after.state_dict()[key]), key
+
+
+def test_what_belongs_to_others_alone_takes_no_gradient() -> None:
+    model, *_ = tiny_model(THREE)
+    wanted = {key for key, parameter in model.named_parameters() if parameter.requires_grad}
+    freeze_others(model, [SHOP])
+    frozen = wanted - {key for key, parameter in model.named_parameters() if parameter.requires_grad}
+    assert frozen == {key for key in wanted if f".{PEOPLE}." in key or f".{FACTS}." in key}
+    assert any(key.startswith("tasks.people") for key in frozen)
 
 
 def test_a_model_that_learns_all_keeps_nothing_back(tmp_path: Path) -> None:

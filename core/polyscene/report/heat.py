@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from polyscene.report.svg import svg
 
-LABEL_WIDTH, CELL_WIDTH, CELL_HEIGHT, HEAD_HEIGHT, GAP = 170, 112, 46, 42, 3
+LABEL_WIDTH, CELL_WIDTH, CELL_HEIGHT, HEAD_HEIGHT, GAP = 170, 124, 50, 42, 3
 # The darkest shade still leaves the figure on it readable, in light and in dark.
 STRONGEST = 0.6
 
@@ -68,5 +68,5 @@ def _cell(cell: Heat, row: int, column: int, name: str) -> Markup:
     ).format(
         *(name, cell.text, cell.small, kind, round(STRONGEST * min(1.0, abs(cell.shade)), 3)),
         *(left + GAP / 2, top + GAP / 2, CELL_WIDTH - GAP, CELL_HEIGHT - GAP),
-        *(middle, top + 20, cell.text, middle, top + 36, cell.small),
+        *(middle, top + 22, cell.text, middle, top + 39, cell.small),
     )

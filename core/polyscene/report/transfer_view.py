@@ -108,9 +108,10 @@ class TransferView:
         done = len(self.found["model_seconds"])
         seeds = ", ".join(map(str, self.found["seeds"]))
         several = "seeds" if len(self.found["seeds"]) > 1 else "seed"
+        finished = max((cell["seeds"] for cell in self.matrix.cells.values()), default=0)
         spread = (
             "\N{PLUS-MINUS SIGN} is the standard deviation over seeds, of a count the standard error over users."
-            if len(self.found["seeds"]) > 1
+            if finished > 1
             else "\N{PLUS-MINUS SIGN} is the standard error over users; it does not cover the choice of the seed."
         )
         return f"{done} of {wanted} models are finished; {several} {seeds}. {spread}"
