@@ -148,3 +148,17 @@ def test_a_missing_package_is_said_before_data_is_loaded(tmp_path: Path, monkeyp
     monkeypatch.setattr("polyscene.training.session.load_scenarios", lambda *_: pytest.fail("data was loaded"))
     with pytest.raises(ConfigError, match=r"balancer 'cagrad': it needs cvxpy, which is not installed"):
         train(tiny_config(tmp_path / "run", (SHOP,), "balancer=cagrad"), tiny_host())
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_half_precision_is_trained_and_evaluated(precision: str, tmp_path: Path) -> None:
+    """Losses of a mixture of gradients are near those in full precision."""
+    found = []
+    for choice in (precision, "32-true"):
+        run = tmp_path / choice
+        few = ("trainer.steps=5", f"trainer.precision={choice}", "balancer=upgrad")
+        train(tiny_config(run, (SHOP, FACTS), *few), tiny_host())
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        found.append({line["scenario"]: line["value"] for line in lines if line["metric"] == "loss"})
+    assert found[0] == pytest.approx(found[1], rel=0.02)
+    assert found[0] != found[1]

@@ -11,7 +11,7 @@ from torch import Tensor
 from polyscene.data.events import Events
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Fabric converts the numbers of its fields to its precision
 class Windows:
     """B windows of at most T rows of one scenario, padded at the end.
 

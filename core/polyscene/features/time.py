@@ -89,7 +89,7 @@ class TimeEncoder(Encoder):
         parts = [day.sin(), day.cos(), week.sin(), week.cos(), (age - self.age[0]) / self.age[1]]
         if self.gap is not None:
             parts.append(self.gap_N[row])
-        encoded = self.network(torch.stack(parts, -1))
+        encoded = self.network(torch.stack(parts, -1).to(self.missing_d.dtype))
         return torch.where(missing.unsqueeze(-1), self.missing_d, encoded)
 
     def _create(self, context: FitContext) -> None:
