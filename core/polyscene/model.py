@@ -78,7 +78,8 @@ class PolysceneModel(nn.Module):
         for name, windows in batch.items():
             if name not in raw:
                 raw[name] = self.main_task(name).query(windows, catalogues[name])
-        states = self._adapted({name: raw[name] for name in batch}, own)
+        real_N = torch.cat([windows.valid_BT.flatten() for windows in batch.values()])
+        states = self._adapted({name: raw[name] for name in batch}, own, real_N=real_N)
         pairs = pair_losses(self, states, batch, catalogues)
         losses = {
             name: {
@@ -257,7 +258,11 @@ class PolysceneModel(nn.Module):
         return dict(zip(batch, h_BTd.split(counts), strict=True)), own
 
     def _adapted(
-        self, states: Mapping[str, Tensor], own: Mapping[str, Tensor], routing: Routing | None = None
+        self,
+        states: Mapping[str, Tensor],
+        own: Mapping[str, Tensor],
+        routing: Routing | None = None,
+        real_N: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """States ``[B, ..., d]`` of several scenarios through the bank in one call.
 
@@ -265,6 +270,7 @@ class PolysceneModel(nn.Module):
             states: states by scenario.
             own: the users' own vectors ``[B, d]``, of the scenarios that know anything about users.
             routing: which adapters, where a row's own scenario is not to choose.
+            real_N: False for states of steps that only fill windows up.
         """
         flat = {name: h.flatten(0, -2) for name, h in states.items()}
         h_Nd, personal_Nd = torch.cat(list(flat.values())), beside_states(states, own)
@@ -272,6 +278,6 @@ class PolysceneModel(nn.Module):
             routing = Routing.of_segments(
                 [(self.index[name], len(rows)) for name, rows in flat.items()], h_Nd.device
             )
-        adapted_Nd = self.user_bank(h_Nd, replace(routing, personal_Nd=personal_Nd))
+        adapted_Nd = self.user_bank(h_Nd, replace(routing, personal_Nd=personal_Nd, real_N=real_N))
         pieces = adapted_Nd.split([len(h_Nd) for h_Nd in flat.values()])
         return {name: piece.view_as(state) for (name, state), piece in zip(states.items(), pieces, strict=True)}

@@ -164,6 +164,19 @@ def test_scenarios_are_told_apart_unless_the_kind_says_that_it_ignores_them(comp
 
 
 @every_adapter
+def test_rows_that_only_fill_a_batch_up_count_for_nothing(component):
+    alone, filled = build(component).train(), build(component).train()
+    index_N = torch.arange(40) % SCENARIOS
+    expected = alone(rows(40), Routing(index_N=index_N))
+    wild = torch.cat([rows(40), 100 * rows(12, seed=1)])
+    routing = Routing(torch.cat([index_N, index_N[:12]]), real_N=torch.arange(52) < 40)
+    torch.testing.assert_close(filled(wild, routing)[:40], expected, rtol=1e-4, atol=1e-5)
+    other = filled.state_dict()
+    for name, value in alone.state_dict().items():
+        torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+@every_adapter
 def test_a_step_of_training_leaves_a_state_that_a_checkpoint_holds(component, tmp_path):
     bank, other = build(component).train(), build(component, trained=False)
     for step in range(3):

@@ -62,7 +62,7 @@ class AdaptDhm(AdapterBank):
         self.register_buffer("center_Jd", normalize(torch.randn(clusters, d_model), dim=-1))
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
-        cluster = Routing(index_N=self._assign(h_Nd.detach()))
+        cluster = Routing(index_N=self._assign(h_Nd.detach(), routing.real_N))
         hidden_Nf = routed_linear(h_Nd, self.down_df * self.cluster_down_Jdf, cluster)
         hidden_Nf = gelu(hidden_Nf + routed(self.bias_f + self.cluster_bias_Jf, cluster))
         return h_Nd + routed_linear(hidden_Nf, self.up_fd * self.cluster_up_Jfd, cluster)
@@ -70,11 +70,12 @@ class AdaptDhm(AdapterBank):
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {}
 
-    def _assign(self, h_Nd: Tensor) -> Tensor:
+    def _assign(self, h_Nd: Tensor, real_N: Tensor | None) -> Tensor:
         """The rows' clusters ``[N]``; while training, the centers then move toward the rows."""
         affinity_NJ = h_Nd @ self.center_Jd.to(h_Nd.dtype).T
         if self.training:
-            towards_Jd = normalize(affinity_NJ.softmax(-1).T @ h_Nd, dim=-1)
+            real_Nd = h_Nd if real_N is None else h_Nd * real_N.unsqueeze(-1)
+            towards_Jd = normalize(affinity_NJ.softmax(-1).T @ real_Nd, dim=-1)
             self.center_Jd.copy_(
                 normalize(self.center_Jd.lerp(towards_Jd.to(self.center_Jd), 1 - self.config.momentum), dim=-1)
             )

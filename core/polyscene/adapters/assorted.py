@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast
 
 import torch
@@ -66,46 +67,46 @@ class AssortedBank(AdapterBank):
 
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:
         if routing.weights_NK is not None:
-            return self._by_weights(h_Nd, routing.weights_NK, routing.personal_Nd)
+            return self._by_weights(h_Nd, routing, routing.weights_NK)
         if routing.segments is not None:
-            return self._by_segments(h_Nd, routing.segments, routing.personal_Nd)
+            return self._by_segments(h_Nd, routing, routing.segments)
         assert routing.index_N is not None
         bank_N, place_N, z_Nd = self.bank_K[routing.index_N], self.place_K[routing.index_N], h_Nd
         for kind, bank in enumerate(self.banks):
             mine_N = bank_N == kind
             # A row of another bank goes through somebody's adapter here, and the result is left.
-            local = Routing(index_N=torch.where(mine_N, place_N, 0), personal_Nd=routing.personal_Nd)
+            real_N = mine_N if routing.real_N is None else mine_N & routing.real_N
+            local = Routing(torch.where(mine_N, place_N, 0), personal_Nd=routing.personal_Nd, real_N=real_N)
             z_Nd = torch.where(mine_N.unsqueeze(-1), bank(h_Nd, local), z_Nd)
         return z_Nd
 
-    def _by_segments(
-        self, h_Nd: Tensor, segments: Sequence[tuple[int, int, int]], personal_Nd: Tensor | None
-    ) -> Tensor:
+    def _by_segments(self, h_Nd: Tensor, routing: Routing, segments: Sequence[tuple[int, int, int]]) -> Tensor:
         sizes = [stop - start for _, start, stop in segments]
+        beside = {"personal_Nd": routing.personal_Nd, "real_N": routing.real_N}
         rows = h_Nd.split(sizes)
-        personal = None if personal_Nd is None else personal_Nd.split(sizes)
+        known = {key: rows_N.split(sizes) for key, rows_N in beside.items() if rows_N is not None}
         adapted: dict[int, Tensor] = {}
         for kind, bank in enumerate(self.banks):
             own = [number for number, (scenario, _, _) in enumerate(segments) if self.places[scenario][0] == kind]
             if not own:
                 continue
-            routing = Routing.of_segments(
-                [(self.places[segments[number][0]][1], sizes[number]) for number in own],
-                h_Nd.device,
-                None if personal is None else torch.cat([personal[number] for number in own]),
+            counts = [(self.places[segments[number][0]][1], sizes[number]) for number in own]
+            local = replace(
+                Routing.of_segments(counts, h_Nd.device),
+                **{key: torch.cat([parts[number] for number in own]) for key, parts in known.items()},
             )
-            out = bank(torch.cat([rows[number] for number in own]), routing)
+            out = bank(torch.cat([rows[number] for number in own]), local)
             adapted |= zip(own, out.split([sizes[number] for number in own]), strict=True)
         return torch.cat([adapted[number] for number in range(len(segments))])
 
-    def _by_weights(self, h_Nd: Tensor, weights_NK: Tensor, personal_Nd: Tensor | None) -> Tensor:
+    def _by_weights(self, h_Nd: Tensor, routing: Routing, weights_NK: Tensor) -> Tensor:
         z_Nd = torch.zeros_like(h_Nd)
         smallest = torch.finfo(weights_NK.dtype).tiny
         for bank, scenarios in self.uniform():
             own_Nk = torch.stack([weights_NK[:, scenario] for scenario in scenarios], -1)
             mass_N1 = own_Nk.sum(-1, keepdim=True)
-            routing = Routing(weights_NK=own_Nk / mass_N1.clamp_min(smallest), personal_Nd=personal_Nd)
-            z_Nd = z_Nd + mass_N1 * bank(h_Nd, routing)
+            local = replace(routing, weights_NK=own_Nk / mass_N1.clamp_min(smallest))
+            z_Nd = z_Nd + mass_N1 * bank(h_Nd, local)
         return z_Nd
 
     def uniform(self) -> list[tuple[AdapterBank, list[int]]]:

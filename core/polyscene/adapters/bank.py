@@ -30,13 +30,14 @@ class Routing:
     (``(scenario, start, stop)`` known on the host, so that no copy of the weights per row is made), or soft
     ``weights_NK`` of a router, which mix the scenarios' parameters: a one-hot row is the same as its index.
     ``personal_Nd`` is the vector of who or what a row is about, where it is known beside ``h``: the user of a
-    state.
+    state. Rows that only fill a batch up are False in ``real_N``: a bank that counts rows leaves them out.
     """
 
     index_N: Tensor | None = None
     weights_NK: Tensor | None = None
     segments: tuple[tuple[int, int, int], ...] | None = None
     personal_Nd: Tensor | None = None
+    real_N: Tensor | None = None
 
     @classmethod
     def of_segments(

@@ -11,10 +11,10 @@ from polyscene.adapters.bank import Routing, routed
 class PartitionedNorm(nn.Module):
     """``(gamma_s gamma_k) (x - mean_k) / sqrt(var_k + eps) + (beta_s + beta_k)`` [Sheng et al., CIKM'21].
 
-    In training, mean and (biased) variance are those of the scenario's rows in the batch, and running
-    ones, the variance unbiased as in BatchNorm, follow them. In eval mode the running ones count alone. A scenario
-    with fewer than two rows in a batch has no variance there: it takes its running statistics and leaves them as
-    they are. Soft weights weigh rows, and mix running statistics.
+    In training, mean and (biased) variance are those of the scenario's rows in the batch, and running ones, the
+    variance unbiased as in BatchNorm, follow them. In eval mode the running ones count alone. A scenario with fewer
+    than two rows in a batch has no variance there: it takes its running statistics and leaves them as they are. Soft
+    weights weigh rows, and mix running statistics. Rows that only fill a batch up count for nothing.
 
     Args:
         width: number of features d.
@@ -46,10 +46,11 @@ class PartitionedNorm(nn.Module):
 
     def _batch_statistics(self, x_Nd: Tensor, routing: Routing) -> tuple[Tensor, Tensor]:
         """Means and variances ``[K, d]`` of this batch; the running ones take a step toward them."""
-        count_K1 = self._sum_by_scenario(torch.ones_like(x_Nd[:, :1]), routing)
+        real_N1 = torch.ones_like(x_Nd[:, :1]) if routing.real_N is None else routing.real_N.unsqueeze(1).to(x_Nd)
+        count_K1 = self._sum_by_scenario(real_N1, routing)
         enough_K1, divisor_K1 = count_K1 >= 2, count_K1.clamp(min=2)
-        mean_Kd = self._sum_by_scenario(x_Nd, routing) / divisor_K1
-        squares_Kd = self._sum_by_scenario((x_Nd - routed(mean_Kd, routing)).square(), routing)
+        mean_Kd = self._sum_by_scenario(real_N1 * x_Nd, routing) / divisor_K1
+        squares_Kd = self._sum_by_scenario(real_N1 * (x_Nd - routed(mean_Kd, routing)).square(), routing)
         with torch.no_grad():
             share_K1 = self.momentum * enough_K1
             self.mean_Kd.lerp_(mean_Kd.detach(), share_K1.to(mean_Kd.dtype))

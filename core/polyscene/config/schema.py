@@ -77,7 +77,7 @@ class TrainerConfig:
     max_scenarios_per_step: int | None = bounded(None, at_least=1)
     """Scenarios in one batch at most; null mixes all."""
     log_cosine: bool = False
-    """Write the cosines between the scenarios' gradients at each evaluation, also where the balancer needs none."""
+    """Write the cosines between the scenarios' gradients at each evaluation, even where no balancer needs them."""
     threads: int | None = bounded(None, at_least=1)
     """Threads of torch; null leaves torch's own choice."""
 
