@@ -9,6 +9,7 @@ from polyscene.report.summary import POPULATION_TITLES, lower_is_better, method_
 from polyscene.report.units import figure
 
 MARKS = {"gain": "+", "loss": "\N{MINUS SIGN}", "": ""}
+LONGEST_OPTIONS = 30
 REFERENCES = ("untrained", "popularity")
 LEGEND = (
     "A scenario that a model did not learn: + clearly better, \N{MINUS SIGN} clearly worse than both the "
@@ -77,7 +78,8 @@ class TransferView:
         if row["kind"] == "single":
             return row["trained"][0]
         if row["kind"] == "remedy":
-            return f"{row['changed']} {described(row[row['changed']])}"
+            named = {**row[row["changed"]], "name": label.removeprefix(f"joint-{row['changed']}-")}
+            return f"{row['changed']} {described(named)}"
         return {"untrained": "untrained model", "joint": "all"}[row["kind"]]
 
     def own_title(self) -> str:
@@ -118,9 +120,9 @@ class TransferView:
 
 
 def described(choice: Mapping[str, Any]) -> str:
-    """A component and its options: ``bottleneck (rank 16)``."""
+    """A component and its options, where they are short: ``bottleneck (rank 16)``; transfer.json has all."""
     options = ", ".join(f"{key} {value}" for key, value in choice.items() if key != "name")
-    return f"{choice['name']} ({options})" if options else str(choice["name"])
+    return f"{choice['name']} ({options})" if 0 < len(options) <= LONGEST_OPTIONS else str(choice["name"])
 
 
 def signed(difference: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ class Figures:
         return next(counts, 0)
 
     def validation(self, label: str, scenario: str) -> dict[int, float]:
-        """NDCG@10 on validation rows, by seed."""
+        """The score on validation rows, by seed."""
         return {
             seed: one.validation[scenario]
             for (name, seed), one in self.found.items()

@@ -17,7 +17,7 @@ class Found:
         label: the row, or the control.
         seed: the seed of the model, None for a control.
         results: result rows of all scenarios, as in metrics.json; ``method`` is the label.
-        validation: NDCG@10 on validation rows by scenario.
+        validation: the score on validation rows that training is steered by, by scenario.
         seconds: time spent in training.
     """
 
