@@ -12,9 +12,9 @@ class PartitionedNorm(nn.Module):
     """``(gamma_s gamma_k) (x - mean_k) / sqrt(var_k + eps) + (beta_s + beta_k)`` [Sheng et al., CIKM'21].
 
     In training, mean and (biased) variance are those of the scenario's rows in the batch, and running ones, the
-    variance unbiased as in BatchNorm, follow them. In eval mode the running ones count alone. A scenario with fewer
-    than two rows in a batch has no variance there: it takes its running statistics and leaves them as they are. Soft
-    weights weigh rows, and mix running statistics. Rows that only fill a batch up count for nothing.
+    variance unbiased as in BatchNorm, follow them. In eval mode the running ones count alone. A scenario with
+    fewer than two rows in a batch has no variance there: it takes its running statistics and leaves them as they
+    are. Soft weights weigh rows, and mix running statistics. Rows that only fill a batch up count for nothing.
 
     Args:
         width: number of features d.
