@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -45,18 +46,31 @@ def _compare_with_pandas(tables, name):
     split = SPLITTERS[name].split(tables)
     events = build_events(tables, split, SCENARIO)
     frame = tables.interactions.assign(user=tables.user_R, item=tables.item_R, phase=split.phase_R)
+    columns = ["item", "rating", "timestamp"]
     frame = frame.sort_values(["user", "phase", "timestamp"], kind="stable")
-    assert events.item_R.tolist() == frame["item"].tolist()
-    assert events.value_R.tolist() == frame["rating"].tolist()
-    assert events.time_R.tolist() == frame["timestamp"].tolist()
-    naive = {key: rows["item"].tolist() for key, rows in frame.groupby(["user", "phase"])}
-    item_R, start_UP = events.item_R.tolist(), events.start_UP.tolist()
+    found = pd.DataFrame({"item": events.item_R, "rating": events.value_R, "timestamp": events.time_R})
+    start_UP = events.start_UP.tolist()
+    # Where order means nothing the rows of a phase lie in any order; otherwise as they happened.
+    arranged = (lambda rows: rows) if split.ordered else (lambda rows: rows.sort_values(columns))
+    empty = frame.iloc[:0]
+    groups = dict(iter(frame.groupby(["user", "phase"])))
     for user in range(len(tables.users)):
         for phase in Phase:
-            window = item_R[start_UP[user][phase] : start_UP[user][phase + 1]]
-            assert window == naive.get((user, int(phase)), [])
+            window = found.iloc[start_UP[user][phase] : start_UP[user][phase + 1]]
+            naive = groups.get((user, int(phase)), empty)
+            assert arranged(window[columns]).to_numpy().tolist() == arranged(naive[columns]).to_numpy().tolist()
     assert events.start_UP[0, 0] == 0
     assert events.start_UP[-1, -1] == len(frame)
+
+
+def test_rows_lie_in_no_order_where_the_split_gives_none_a_meaning(random_tables):
+    tables = random_tables(0)
+    split = SPLITTERS["random_per_user"].split(tables)
+    events, again = (build_events(tables, split, SCENARIO) for _ in range(2))
+    assert torch.equal(events.item_R, again.item_R)
+    later_R = events.time_R[1:] >= events.time_R[:-1]
+    same_user_R = torch.from_numpy(np.diff(events.rows(Phase)[0]) == 0)
+    assert 0.3 < later_R[same_user_R].float().mean() < 0.7
 
 
 def test_types_and_flags(random_tables):

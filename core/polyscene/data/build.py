@@ -14,9 +14,15 @@ from polyscene.data.scenario import Scenario
 from polyscene.data.splits.base import Split
 from polyscene.data.tables import Tables
 
+_ORDER_SEED = 0
+
 
 def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
     """Interactions sorted by user, phase, time; rows of the same second keep their order in the file.
+
+    Under a split whose order means nothing, rows of a phase lie in any order (the same in every run), so that a
+    stretch of them is a fair sample of the user's past: by time it would be what happened around a row, which says
+    much about that row and is not known of the rows of another phase.
 
     Event columns that the scenario declares become tensors: float32 for ``Number``, int64 for ``Timestamp`` and
     int32 codes into :func:`event_labels` for all others (-1 where missing).
@@ -32,10 +38,13 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
     sources = {column.name: _source(tables, column) for column in scenario.event_columns}
     columns = {name: np.empty(rows, dtype=source.dtype) for name, source in sources.items()}
     start_UP = np.zeros((len(tables.users), len(Phase) + 1), dtype=np.int64)
+    sort_R = tables.time_R
+    if sort_R is not None and not split.ordered:
+        sort_R = np.random.default_rng(_ORDER_SEED).permutation(np.arange(rows, dtype=np.int32))
     for part, user_B in grouped.parts():
         row_B = grouped.row_R[part]
         phase_B = split.phase_R[row_B]
-        keys = [phase_B, user_B] if tables.time_R is None else [tables.time_R[row_B], phase_B, user_B]
+        keys = [phase_B, user_B] if sort_R is None else [sort_R[row_B], phase_B, user_B]
         row_B = row_B[np.lexsort(keys)]
         if tables.value_R is not None:
             value_R[part] = tables.value_R[row_B]
