@@ -10,8 +10,8 @@ from torch import nn
 
 from polyscene.data.sampling import step_generator
 from polyscene.errors import PolysceneError
+from polyscene.evaluation import validation
 from polyscene.evaluation.evaluator import model_scorer, validation_score
-from polyscene.training import fit
 from polyscene.training.checkpoint import unique_state
 from polyscene.training.files import read_tensors
 from polyscene.training.fit import Fitting, Progress, task_weights
@@ -110,7 +110,7 @@ def test_it_stops_when_validation_stops_improving_and_keeps_the_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.1, 0.3, 0.2, 0.3, 0.9])
-    monkeypatch.setattr(fit, "validation_score", lambda *_: {SHOP: next(scores)})
+    monkeypatch.setattr(validation, "validation_score", lambda *_: {SHOP: next(scores)})
     states: list[dict[str, torch.Tensor]] = []
     fitting = tiny_fitting(tiny_config("", (SHOP,), "trainer.patience=2", "trainer.steps=50"), tmp_path)
     fitting.progress.metrics = lambda *_: states.append(snapshot(fitting.model))
@@ -123,7 +123,7 @@ def test_it_stops_when_validation_stops_improving_and_keeps_the_best(
 
 
 def test_patience_zero_never_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "validation_score", lambda *_: {SHOP: 0.5})
+    monkeypatch.setattr(validation, "validation_score", lambda *_: {SHOP: 0.5})
     state = tiny_fitting(tiny_config("", (SHOP,), "trainer.patience=0", "trainer.steps=15"), tmp_path).run()
     assert (state.step, state.best_step, state.ended) == (15, 5, False)
 

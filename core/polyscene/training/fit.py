@@ -16,11 +16,10 @@ from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
 from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler
 from polyscene.errors import PolysceneError
-from polyscene.evaluation.clicks import validation_auc
-from polyscene.evaluation.evaluator import Subject, model_scorer, validation_score
+from polyscene.evaluation.evaluator import Subject
+from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
 from polyscene.routing import RECOGNITION
-from polyscene.tasks.task import PairTask
 from polyscene.training.assembly import task_names
 from polyscene.training.balancers.balancer import Balancer
 from polyscene.training.balancers.cosine import gradient_cosines
@@ -172,16 +171,9 @@ class Fitting:
                 fix="lower trainer.lr, or set trainer.clip and trainer.precision=32-true",
             )
         self.model.eval()
-        with torch.inference_mode():
-            lengths = {name: self.scenarios[name].config.max_history for name in self.subjects}
-            scorers = {
-                name: model_scorer(self.model, subject, lengths[name])
-                for name, subject in self.subjects.items()
-                if not isinstance(self.model.main_task(name), PairTask)
-            }
-            state.scores = validation_score(self.subjects, scorers, _VALIDATION_USERS)
-            judged = validation_auc(self.model, self.subjects, lengths)
-        state.scores |= judged
+        lengths = {name: self.scenarios[name].config.max_history for name in self.subjects}
+        scores = steering_scores(self.model, self.subjects, lengths, _VALIDATION_USERS)
+        state.scores = {name: value for name, (_, value) in scores.items()}
         score = sum(state.scores.values()) / max(1, len(state.scores))
         if not state.scores:  # without validation rows the last state is kept
             state.best, state.best_step = score, state.step
@@ -191,9 +183,7 @@ class Fitting:
             state.waited += 1
             state.ended = 0 < self.config.trainer.patience <= state.waited
         values = {f"{name}/loss": loss for name, loss in losses.items()}
-        values |= {
-            f"{name}/{'auc' if name in judged else 'ndcg@10'}": value for name, value in state.scores.items()
-        }
+        values |= {f"{name}/{metric}": value for name, (metric, value) in scores.items()}
         self.progress.metrics(state.step, values | cosines)
 
     def _over_ranks(self, losses: dict[str, float]) -> dict[str, float]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
-from polyscene.evaluation.evaluator import model_scorer, validation_score
 from polyscene.evaluation.models import evaluate_model
 from polyscene.evaluation.transfer.results import Found
+from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
 from polyscene.training.prepare import Prepared
 
@@ -15,11 +13,9 @@ def evaluate_everywhere(model: PolysceneModel, prepared: Prepared, label: str, s
     """The results of a model in all scenarios that it holds, learned or not."""
     model.eval()
     lengths = {name: one.config.max_history for name, one in prepared.loaded.scenarios.items()}
-    with torch.inference_mode():
-        scorers = {
-            name: model_scorer(model, subject, lengths[name]) for name, subject in prepared.subjects.items()
-        }
-        validation = validation_score(prepared.subjects, scorers, limit=0)
+    # Before popularity is counted on validation rows as well.
+    steering = steering_scores(model, prepared.subjects, lengths)
+    validation = {name: value for name, (_, value) in steering.items()}
     rows = [
         row
         for name, subject in prepared.subjects.items()
