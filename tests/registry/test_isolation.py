@@ -122,9 +122,9 @@ def test_a_scenario_of_a_broken_plugin_is_answered_with_the_reason(install: Inst
 
 
 def test_a_component_of_a_broken_plugin_is_answered_with_the_reason(install: Install) -> None:
-    install("broken", "import not_there\n", configs={"adapter/star.yaml": "name: star\n"})
-    with pytest.raises(PluginError, match=r"adapter 'star' is not available: .*not_there"):
-        load_host(allow=["broken"]).component("adapter", "star")
+    install("broken", "import not_there\n", configs={"adapter/comet.yaml": "name: star\n"})
+    with pytest.raises(PluginError, match=r"adapter 'comet' is not available: .*not_there"):
+        load_host(allow=["broken"]).component("adapter", "comet")
 
 
 def test_scenarios_of_a_plugin_whose_components_are_broken_are_withdrawn(install: Install) -> None:
