@@ -48,7 +48,9 @@ class ModelCatalogue(Catalogue):
         """Vectors ``[..., d]`` of items, adapted (stage 0) or plain (stage 1)."""
         if id(items) in self._taken:
             return self._taken[id(items)][1][stage]
-        if self._all is not None or (self.whole and self.n_items <= self.model.whole_catalogue_items):
+        # Judging asks for costly items by the thousand, in one request after the other.
+        at_once = self.n_items <= self.model.whole_catalogue_items if self.whole else not self.model.training
+        if self._all is not None or at_once:
             return self.encode_all()[stage][items]
         if not self.model.training:
             return self._both(items)[stage]

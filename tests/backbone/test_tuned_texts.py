@@ -223,7 +223,7 @@ class TestTraining:
         assert all(p.isfinite().all() for p in after.values())
         parameters = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
         moved = [
-            float((p - before[f"shared.modules_by_key.suffix.{name}"]).abs().max())
+            float((p.detach() - before[f"shared.modules_by_key.suffix.{name}"]).abs().max())
             for name, p in parameters.items()
         ]
         assert max(moved) > session.config.trainer.lr, "not at the rate of the layers"
@@ -280,3 +280,15 @@ class TestTraining:
             assert torch.equal(one, two)
             assert asked == [model.n_items[SHOP] if whole else 3]
             assert model.catalogue(FACTS).whole, "its items have no text"
+
+    def test_judging_encodes_the_catalogue_once(self, world: Any) -> None:
+        model = build_model(*world())[0].eval()
+        asked: list[int] = []
+        model.items[SHOP].register_forward_pre_hook(lambda _, args: asked.append(args[0].numel()))
+        catalogue = model.catalogue(SHOP)
+        with torch.inference_mode():
+            for items in ([0, 1], [2, 2]):
+                torch.testing.assert_close(
+                    catalogue.take(torch.tensor(items)), catalogue.all()[torch.tensor(items)], atol=0, rtol=0
+                )
+        assert asked == [model.n_items[SHOP]]
