@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from polyscene.data.windows import Windows
-from polyscene.model import _before_each_step
+from polyscene.sequence.states import before_each_step
 
 
 def windows(*, together: bool) -> Windows:
@@ -31,8 +31,8 @@ def test_the_first_step_of_a_basket_is_found() -> None:
 def test_no_item_of_a_basket_is_seen_when_another_is_predicted() -> None:
     """State t has seen t steps: within a basket every state is the one from before the basket."""
     h_BTd = torch.arange(6.0).expand(2, 6).unsqueeze(-1)
-    assert _before_each_step(h_BTd, windows(together=True)).squeeze(-1).tolist() == [
+    assert before_each_step(h_BTd, windows(together=True)).squeeze(-1).tolist() == [
         [0, 0, 2, 2, 2],
         [0, 1, 1, 3, 3],
     ]
-    assert _before_each_step(h_BTd, windows(together=False)).squeeze(-1).tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert before_each_step(h_BTd, windows(together=False)).squeeze(-1).tolist() == [[0, 1, 2, 3, 4]] * 2
