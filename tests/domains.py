@@ -61,7 +61,7 @@ SCENARIOS = [
         load,
         item_columns=(Category("group"), Id()),
         user_columns=(Category("age"), Id()),
-        tasks=(TaskSpec("click", options={"head": "mlp", "history": False, "hidden": 8, "dropout": 0.0}),),
+        tasks=(TaskSpec("click", options={"head": "mlp", "history": "none", "hidden": 8, "dropout": 0.0}),),
     ),
     Scenario(
         "bought",

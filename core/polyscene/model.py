@@ -74,7 +74,9 @@ class PolysceneModel(nn.Module):
         raw = {name: before_each_step(h_BTd, batch[name]) for name, h_BTd in raw.items()}
         timeless = {name: windows for name, windows in users.items() if name not in raw}
         own |= self._timeless(timeless, catalogues)
-        raw |= {name: own[name].unsqueeze(1).expand(*batch[name].item_BT.shape, -1) for name in timeless}
+        for name, windows in timeless.items():
+            h_Bd = self._with_recalled(name, own[name], windows.user_B, windows.item_BT[:, 0])
+            raw[name] = h_Bd.unsqueeze(1).expand(*windows.item_BT.shape, -1)
         for name, windows in batch.items():
             if name not in raw:
                 raw[name] = self.main_task(name).query(windows, catalogues[name])
@@ -116,7 +118,7 @@ class PolysceneModel(nn.Module):
         own: dict[str, Tensor] = {}
         if self.main_task(name).from_history and not self.main_task(name).reads_past:
             own = {name: self.users[name](windows.user_B)}
-            h_Bd = own[name]
+            h_Bd = self._with_recalled(name, own[name], windows.user_B, None)
         elif self.main_task(name).from_history:
             states, own = self._histories({name: windows}, {name: catalogue})
             h_Bd = after_all(states[name], windows)
@@ -230,6 +232,12 @@ class PolysceneModel(nn.Module):
             for name, x_BTd in adapt_together(self.item_bank, plain, self.index, {}).items():
                 catalogues[name].keep(batch[name].item_BT, x_BTd, plain[name])
         return encode_together(self.users, {name: windows.user_B for name, windows in batch.items()})
+
+    def _with_recalled(self, name: str, own_Bd: Tensor, user_B: Tensor, item_B: Tensor | None) -> Tensor:
+        """The users' own vectors with what the scenario's first task knows of them."""
+        task = self.main_task(name)
+        recalled_Bd = task.recall(user_B, item_B) if isinstance(task, PairTask) else None
+        return own_Bd if recalled_Bd is None else own_Bd + recalled_Bd
 
     def _histories(
         self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]

@@ -133,8 +133,10 @@ def test_pairs_go_through_the_adapter_of_their_own_domain(adapter: str) -> None:
         assert torch.equal(parameter.grad[0], torch.zeros_like(parameter[0])), name
 
 
-def test_a_row_is_judged_alike_whatever_else_is_in_the_batch() -> None:
-    model, loaded, _ = domain_model("adapter=bottleneck", shown={"domains": AGES})
+@pytest.mark.parametrize("history", ["none", "sample"])
+def test_a_row_is_judged_alike_whatever_else_is_in_the_batch(history: str) -> None:
+    tasks = [{"name": "click", "options": {"head": "mlp", "history": history}}]
+    model, loaded, _ = domain_model("adapter=bottleneck", shown={"domains": AGES, "tasks": tasks})
     model.eval()
     batch = batch_of(loaded)
     losses = model(batch)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from polyscene.config.validate import bounded
 from polyscene.data.phases import Phase
+from polyscene.tasks.past import SampledPast
 from polyscene.tasks.task import PairTask, TaskContext
 
 
@@ -24,7 +25,10 @@ class ClickConfig:
         balanced: weigh classes so that positives and negatives count the same in total.
         focal_gamma: focusing exponent of the focal loss, 0 for plain cross-entropy [Lin et al., ICCV 2017].
         head: ``bilinear`` compares state and item; ``mlp`` adds a network over both, which can be adapted.
-        history: whether the state reads the user's past; False judges by the columns of user and item alone.
+        history: how the user's past is read: as a ``sequence`` by the run's sequence model; as a ``sample`` of
+            other rows by the task itself, for rows without an order; or not at all (``none``), so that a row is
+            judged by the columns of user and item alone.
+        sample: rows of a sample.
         hidden: width of the network's hidden layer.
         dropout: share of the network's units that are left out in training.
     """
@@ -33,7 +37,8 @@ class ClickConfig:
     balanced: bool = False
     focal_gamma: float = 0.0
     head: Literal["bilinear", "mlp"] = "bilinear"
-    history: bool = True
+    history: Literal["sequence", "sample", "none"] = "sequence"
+    sample: int = bounded(48, at_least=1)
     hidden: int = bounded(64, at_least=1)
     dropout: float = bounded(0.1, at_least=0, at_most=1)
 
@@ -54,7 +59,7 @@ class ClickTask(PairTask):
         positive_R = (events.value_R[torch.from_numpy(row).to(events.value_R.device)] > config.threshold).double()
         # Laplace's rule keeps the logit finite when training has one class only.
         rate = float((positive_R.sum() + 1) / (len(row) + 2))
-        self.reads_past, self.adapts_pairs = config.history, config.head == "mlp"
+        self.reads_past, self.adapts_pairs = config.history == "sequence", config.head == "mlp"
         self.register_buffer("class_weight", torch.tensor([0.5 / (1 - rate), 0.5 / rate]))
         self.class_weight: Tensor
         self.scale = 1 / math.sqrt(d_model)
@@ -62,6 +67,8 @@ class ClickTask(PairTask):
         nn.init.eye_(self.bilinear.weight)
         self.bias = nn.Parameter(torch.tensor(math.log(rate / (1 - rate))))
         self.bias_N = nn.Parameter(torch.zeros(events.n_items))
+        if config.history == "sample":
+            self.past = SampledPast(events, self.labels(events.value_R), d_model, config.sample)
         if self.adapts_pairs:
             self.fuse = nn.Linear(3 * d_model, d_model)
             self.judge = nn.Sequential(
@@ -72,6 +79,9 @@ class ClickTask(PairTask):
                 nn.Dropout(config.dropout),
                 nn.Linear(config.hidden, 1, bias=False),
             )
+
+    def recall(self, user_B: Tensor, item_B: Tensor | None) -> Tensor | None:
+        return self.past(user_B, item_B) if self.config.history == "sample" else None
 
     def pairs(self, h: Tensor, x: Tensor) -> Tensor | None:
         return self.fuse(torch.cat([h, x, h * x], dim=-1)) if self.adapts_pairs else None

@@ -112,6 +112,15 @@ class PairTask(Task):
     judges: ClassVar[bool] = True
     shareable: ClassVar[bool] = True
 
+    def recall(self, user_B: Tensor, item_B: Tensor | None) -> Tensor | None:
+        """What the task itself knows of users and adds to their vectors ``[B, d]``, None where that is nothing.
+
+        Args:
+            user_B: int64 user indices.
+            item_B: what each is about to meet in training, of which nothing may be told; None when serving.
+        """
+        return None
+
     @abstractmethod
     def pairs(self, h: Tensor, x: Tensor) -> Tensor | None:
         """Vectors to be adapted, of states and item vectors, all ``[..., d]``; None where it makes none."""
