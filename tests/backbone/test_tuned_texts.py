@@ -228,6 +228,9 @@ class TestTraining:
         ]
         assert max(moved) > session.config.trainer.lr, "not at the rate of the layers"
 
+        if kind == "adalora":
+            assert int(suffix.budget.step) > 0, "it follows the optimizer"
+
         again, data = world(peft=kind)
         weights = tmp_path / "fit" / "model.safetensors"
         restored, _ = build_model(again, data, fitted=read_json(tmp_path / "fit" / "model.json"), weights=weights)

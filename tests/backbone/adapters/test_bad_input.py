@@ -17,6 +17,7 @@ from polyscene.backbone import BackboneConfig
 from polyscene.backbone.adapters import OPTIONS
 from polyscene.errors import BackboneError, CheckpointError, ConfigError
 from tests.backbone.adapters.worlds import KINDS, backbone, whole_model
+from tests.tiny import SHOP, tiny_config
 
 
 @pytest.mark.parametrize(
@@ -169,3 +170,8 @@ def test_a_hub_id_of_the_packaged_model_is_the_packaged_model(minilm: Path, tmp_
         base.require("", "sentence-transformers/all-MiniLM-L12-v2", saved)
     with pytest.raises(BackboneError, match="another base"):
         base.require("5678", "sentence-transformers/all-MiniLM-L6-v2", saved)
+
+
+def test_an_adapter_to_start_from_for_a_scenario_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match="an adapter for 'shpo', which is not a scenario: did you mean 'shop'"):
+        tiny_config("", (SHOP,), "backbone.tune=suffix", "backbone.peft={name: lora, init: {shpo: folder}}")
