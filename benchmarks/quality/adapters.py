@@ -14,9 +14,9 @@ from benchmarks.quality.suite import Suite, main
 
 SUITE = Suite(
     "adapters",
+    "python -m benchmarks.quality.adapters",
     "quickstart",
     ("ndcg@10", "recall@10", "mrr"),
-    "ndcg@10",
     ("controls=[]", "trainer.steps=200", "trainer.eval_every=50", "scenario.social.dataset=lastfm_2k", *PLAIN),
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from benchmarks.quality.suite import Suite, main
 
-SUITE = Suite("departments", "departments", ("ndcg@10", "recall@10"), "ndcg@10")
+SUITE = Suite("departments", "python -m benchmarks.quality.departments", "departments", ("ndcg@10", "recall@10"))
 
 if __name__ == "__main__":
     main(SUITE)

@@ -6,6 +6,7 @@ each, on the same rows (d = 16, batch 4,096, Adam at 0.001).
 
     python -m benchmarks.quality.ml1m_domains
     python -m benchmarks.quality.ml1m_domains --kinds none star --seeds 0 --jobs 1
+    python -m benchmarks.quality.ml1m_domains --rich --kinds none ppnet --seeds 0 1 2
 
 Hyper-parameters were chosen on validation rows with adapter ``none`` alone and are the same for all kinds; the
 adapter stands on the pair of user and film only, where published methods have theirs. What was tried, in a plain
@@ -17,15 +18,24 @@ loop of the same network, by the best validation AUC over all rows (seed 0, thre
 - decay of the looked-up vectors, at rate .004: 0.3 .8159, 1.0 .8175, 2.0 .8185; 1.0 at rate .008 .8189 (kept)
 - decay 0.3 of the network's weights as well .8170 against .8159; without a bias for each user (as here) .8162
 - fields of width 8 .8164, of width 64 .8132; everything at width 32 .8162
+
+With ``--rich`` films bring texts, genres and years, and viewers a sample of what they thought of other films
+(``experiment=ml1m_domains_rich``). Tried there in the engine, by the mean of the domains' validation AUC (seed 0,
+adapter none): texts without the past .8220; with it, five times through the rows and vector decay 2.0, width 16
+.8235, width 32 .8239; decay 4.0 with a sample of 64 .8223; the past as a sequence through attention pooling, eight
+times through the rows, .805: batches of whole histories hold few viewers.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from benchmarks.quality.suite import Suite, main
 
-SUITE = Suite("ml1m_domains", "ml1m_domains", ("auc", "gauc", "log_loss", "ece"), "auc")
+COMMAND = "python -m benchmarks.quality.ml1m_domains"
+SUITE = Suite("ml1m_domains", COMMAND, "ml1m_domains", ("auc", "gauc", "log_loss", "ece"))
+RICH = Suite("ml1m_domains_rich", f"{COMMAND} --rich", "ml1m_domains_rich", SUITE.metrics)
 DOMAINS = ("video-young", "video-middle", "video-older", "video")
 PUBLISHED = {
     "shared bottom": (0.8094, 0.8125, 0.8020, 0.8081, 0.5262),
@@ -61,4 +71,8 @@ def published_rows() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main(SUITE, published_rows())
+    if "--rich" in sys.argv:
+        sys.argv.remove("--rich")
+        main(RICH)
+    else:
+        main(SUITE, published_rows())

@@ -43,22 +43,17 @@ class Suite:
 
     Args:
         name: names the results file.
+        command: what makes it.
         experiment: the config in ``conf/experiment``.
+        metrics: the metrics that are kept; the first is shown.
         overrides: further overrides of every run.
-        metrics: the metrics that are kept.
-        first: the metric that the table shows and kinds are ordered by.
     """
 
     name: str
+    command: str
     experiment: str
     metrics: tuple[str, ...]
-    first: str
     overrides: tuple[str, ...] = ()
-
-    @property
-    def command(self) -> str:
-        """What makes the results file."""
-        return f"python -m benchmarks.quality.{self.name}"
 
     def arguments(self, kind: str, seed: int) -> list[str]:
         """The arguments of ``polyscene train`` for one run."""
@@ -127,18 +122,20 @@ def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) ->
 def show(suite: Suite, rows: Sequence[dict[str, Any]], console: Console) -> None:
     """The first metric: a line per kind, a column per scenario and protocol."""
     columns = dict.fromkeys(
-        (row["protocol"], row["scenario"]) for row in rows if row["metric"] in (suite.first, "seconds of training")
+        (row["protocol"], row["scenario"])
+        for row in rows
+        if row["metric"] in (suite.metrics[0], "seconds of training")
     )
     cells = {
         (row["method"], row["protocol"], row["scenario"]): f"{row['mean']:.4f}"
         + (f" ± {row['std']:.4f}" if row["std"] is not None else "")
         for row in rows
-        if row["metric"] in (suite.first, "seconds of training")
+        if row["metric"] in (suite.metrics[0], "seconds of training")
     }
     table = Table("method", *(f"{scenario}, {protocol.rpartition('; ')[2]}" for protocol, scenario in columns))
     for method in dict.fromkeys(row["method"] for row in rows):
         table.add_row(method, *(cells.get((method, *column), "") for column in columns))
-    console.print(f"{suite.name}: {suite.first}")
+    console.print(f"{suite.name}: {suite.metrics[0]}")
     console.print(table)
 
 
