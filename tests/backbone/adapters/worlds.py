@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ def tokens(folder: Path) -> tuple[Tensor, Tensor]:
 
 def whole_model(folder: Path) -> PreTrainedModel:
     """The pretrained model by transformers alone, as a user of peft would load it."""
+    return copy.deepcopy(_loaded(folder))
+
+
+@cache
+def _loaded(folder: Path) -> PreTrainedModel:
     return AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
 
 
