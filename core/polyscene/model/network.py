@@ -1,4 +1,4 @@
-"""The model: how encoders, sequence model, adapter banks and tasks become one network."""
+"""The network: all scenarios on one shared sequence model and banks of adapters."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
-from polyscene.catalogue import ModelCatalogue
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
-from polyscene.mixed import adapt_together, encode_together
-from polyscene.pairs import pair_losses
-from polyscene.parts import ScenarioParts
+from polyscene.model.catalogue import ModelCatalogue
+from polyscene.model.mixed import adapt_together, encode_together
+from polyscene.model.pairs import pair_losses
+from polyscene.model.parts import ScenarioParts
+from polyscene.model.sharing import shared_parameters
 from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error, taken
 from polyscene.sequence.model import SequenceModel
 from polyscene.sequence.states import after_all, before_each_step, beside_states
-from polyscene.sharing import shared_parameters
 from polyscene.tasks.task import Catalogue, PairTask, Task
 
 
@@ -170,7 +170,7 @@ class PolysceneModel(nn.Module):
         return next(iter(self.tasks_of(name).values()))
 
     def shared_parameters(self) -> dict[str, nn.Parameter]:
-        """Trainable parameters that belong to no single scenario, by name: see :mod:`polyscene.sharing`."""
+        """Trainable parameters that belong to no single scenario, by name: see :mod:`polyscene.model.sharing`."""
         return shared_parameters(self)
 
     def banks(self) -> list[AdapterBank]:

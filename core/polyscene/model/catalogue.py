@@ -10,7 +10,7 @@ from torch import Tensor
 from polyscene.tasks.task import Catalogue
 
 if TYPE_CHECKING:
-    from polyscene.model import PolysceneModel
+    from polyscene.model.network import PolysceneModel
 
 
 class ModelCatalogue(Catalogue):

@@ -10,7 +10,7 @@ from torch import nn
 from polyscene.features.encoder import Encoder
 
 if TYPE_CHECKING:
-    from polyscene.model import PolysceneModel
+    from polyscene.model.network import PolysceneModel
 
 
 @runtime_checkable

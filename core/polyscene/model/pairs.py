@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from polyscene.data.windows import Windows
-from polyscene.mixed import adapt_together
+from polyscene.model.mixed import adapt_together
 from polyscene.tasks.task import Catalogue, PairTask
 
 if TYPE_CHECKING:
-    from polyscene.model import PolysceneModel
+    from polyscene.model.network import PolysceneModel
 
 
 def pair_losses(
