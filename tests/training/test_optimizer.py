@@ -8,6 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from polyscene.adapters.bank import AdapterBank
+from polyscene.adapters.bottleneck import Bottleneck, BottleneckConfig
+from polyscene.adapters.gate import Gate, GateConfig
 from polyscene.config.schema import TrainerConfig
 from polyscene.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 
@@ -49,6 +52,15 @@ def test_matrices_are_decayed_and_vectors_are_not() -> None:
         id(model[1].weight): 0.0,
         id(model[1].bias): 0.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("bank", "decayed"), [(Gate(GateConfig(), 4, 3), 0), (Bottleneck(BottleneckConfig(2), 4, 3), 2)]
+)
+def test_vectors_of_scenarios_are_vectors(bank: AdapterBank, decayed: int) -> None:
+    """A gate's weights, ``[K, d]``, would be pulled from 1 to 0."""
+    optimizer = build_optimizer(bank, TrainerConfig(weight_decay=0.1))
+    assert sum(len(group["params"]) for group in optimizer.param_groups if group["weight_decay"]) == decayed
 
 
 def test_the_rate_is_set_for_all_groups() -> None:

@@ -23,7 +23,17 @@ from polyscene.training.files import write_json, write_text
 RESOLVED = "resolved.yaml"
 FINGERPRINT = "fingerprint.json"
 CHECKPOINTS = "checkpoints"
-_PACKAGES = ("polyscene", "torch", "transformers", "lightning-fabric", "numpy", "pandas", "pyarrow")
+_PACKAGES = (
+    "polyscene",
+    "torch",
+    "transformers",
+    "peft",
+    "torchjd",
+    "lightning-fabric",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
 
 
 def open_run(config: TrainConfig) -> Path:

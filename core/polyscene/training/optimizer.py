@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from polyscene.adapters.bank import AdapterBank
 from polyscene.backbone.suffix import Suffix
 from polyscene.config.schema import TrainerConfig
 from polyscene.routing import Router
@@ -26,8 +27,9 @@ def build_optimizer(model: nn.Module, trainer: TrainerConfig, suffix_lr: float =
     """
     suffixes = [module for module in model.modules() if isinstance(module, Suffix)]
     backbone = {id(p) for suffix in suffixes for p in suffix.pretrained_parameters()}
-    # The first dimension of an adapter inside the backbone is the scenario, so its vectors are matrices.
-    stacked = {id(p) for suffix in suffixes for p in suffix.scenario_parameters().values()}
+    # The first dimension of an adapter is the scenario, so its vectors are matrices.
+    banks = [module for module in model.modules() if isinstance(module, (AdapterBank, Suffix))]
+    stacked = {id(p) for bank in banks for p in bank.scenario_parameters().values()}
     looked_up = {
         id(getattr(module, name)) for module in model.modules() for name in getattr(module, "looked_up", ())
     }
