@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-MAX_THREADS = 2
+# Where several processes share the cores, one thread each.
+MAX_THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 # Read by torch and the tokenizers when they are first imported, so they must be set before any test module is.
 os.environ["HF_HUB_OFFLINE"] = "1"
