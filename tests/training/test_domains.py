@@ -176,6 +176,17 @@ def test_a_run_reports_each_domain_and_all_and_is_restored(tmp_path: Path) -> No
     assert figures == {metric: reported[OLDER, metric]["value"] for metric in figures}
 
 
+def test_columns_of_the_config_take_the_place_of_the_declared_ones() -> None:
+    columns = {"users": {"id": "id", "age": {"name": "category", "min_rows": 1000}}, "items": {"id": "id"}}
+    model, loaded, _ = domain_model(shown={"columns": columns})
+    declared = loaded.scenarios["shown"].scenario
+    assert [column.encoder_name for column in declared.user_columns] == ["id", "category"]
+    assert [column.encoder_name for column in declared.item_columns] == ["id"]
+    # No age has so many rows, so all are one.
+    same = [name for name in model.state_dict() if name.endswith("vector_Ld")]
+    assert [len(model.state_dict()[name]) for name in same] == [1]
+
+
 def test_mistakes_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neither users nor items have a column 'agee'"):
         domain_model(shown={"domains": {"column": "agee"}})

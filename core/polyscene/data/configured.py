@@ -47,10 +47,16 @@ def configured(scenario: Scenario, config: ScenarioConfig) -> Scenario:
     return replace(scenario, **chosen)
 
 
-def _columns(wanted: Mapping[str, str], declared: tuple[Column, ...]) -> tuple[Column, ...]:
-    """The wanted columns; those that are declared with the same encoder keep their options."""
+def _columns(wanted: Mapping[str, Any], declared: tuple[Column, ...]) -> tuple[Column, ...]:
+    """The wanted columns; those declared with the same encoder keep the options that are not given anew."""
     known = {(column.name or _OWN_ID, column.encoder_name): column for column in declared}
-    return tuple(known.get((name, encoder)) or _column(name, encoder) for name, encoder in wanted.items())
+    found = []
+    for name, value in wanted.items():
+        given = {"name": value} if isinstance(value, str) else dict(value)
+        encoder = given.pop("name", "")
+        column = known.get((name, encoder)) or _column(name, encoder)
+        found.append(replace(column, options={**column.options, **given}) if given else column)
+    return tuple(found)
 
 
 def _column(name: str, encoder: str) -> Column:

@@ -58,7 +58,8 @@ class ScenarioConfig:
         domains: divides the scenario by a column of its users or items into scenarios ``NAME-DOMAIN`` of the
             model, which share encoders; null leaves it whole.
         columns: for ``items``, ``users`` or ``events`` the columns that are read instead of the declared ones,
-            each with its encoder, as in ``{users: {id: id, gender: category}}`` (``id`` is the entity's own).
+            each with its encoder, as in ``{users: {id: id, gender: category}}`` (``id`` is the entity's own) or,
+            with options of the encoder, ``{zip_code: {name: category, min_rows: 1}}``.
         tasks: what is learned instead of the declared tasks, as in ``[{name: click, options: {threshold: 3}}]``.
     """
 
@@ -68,7 +69,7 @@ class ScenarioConfig:
     share: float = 1.0
     adapter: str | dict[str, Any] | None = None
     domains: DomainsConfig | None = None
-    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    columns: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
     tasks: list[TaskSpec] | None = None
 
 
