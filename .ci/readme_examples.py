@@ -12,6 +12,7 @@ from pathlib import Path
 README = Path(__file__).resolve().parent.parent / "README.md"
 SHORT = ["trainer=smoke"]
 SHORT_SWEEP = ["trainer=smoke", "experiment=none", "scenario.video.dataset=movielens_100k"]
+SHORT_TRANSFER = ["trainer=smoke", "seeds=[0]", "adapters=[]"]
 SECONDS = 600
 
 
@@ -31,6 +32,8 @@ def main() -> int:
         words = shlex.split(command)
         if words[:2] == ["polyscene", "train"]:
             words += SHORT_SWEEP if "-m" in words else SHORT
+        elif words[:2] == ["polyscene", "transfer"]:
+            words += SHORT_TRANSFER
         print(f"$ {shlex.join(words)}", flush=True)
         start = time.perf_counter()
         code = subprocess.run(words, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False).returncode
