@@ -166,14 +166,15 @@ def test_doctor_finds_a_broken_plugin(polyscene: Run, site: Path) -> None:
 
 def test_interrupt(tmp_path: Path) -> None:
     install_plugin(tmp_path / "site", "slow", "import time\nprint('sleeping', flush=True)\ntime.sleep(60)\n")
+    # A shell that starts tests in the background has them ignore this signal, and children inherit that.
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}; from polyscene.cli.app import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "polyscene.cli.app", "--plugins", "slow", "plugins", "list"],
+        [sys.executable, "-c", program, "--plugins", "slow", "plugins", "list"],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that starts tests in the background has them ignore this signal, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "sleeping\n"
