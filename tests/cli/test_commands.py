@@ -167,8 +167,8 @@ def test_doctor_finds_a_broken_plugin(polyscene: Run, site: Path) -> None:
 def test_interrupt(tmp_path: Path) -> None:
     install_plugin(tmp_path / "site", "slow", "import time\nprint('sleeping', flush=True)\ntime.sleep(60)\n")
     # A shell that starts tests in the background has them ignore this signal, and children inherit that.
-    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heeding}; from polyscene.cli.app import main; main()"
+    heeding = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}; from polyscene.cli.app import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "--plugins", "slow", "plugins", "list"],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
