@@ -12,18 +12,16 @@ takes about 15 minutes on two quiet cores.
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.quality.protocols import PLAIN, RealData
+from benchmarks.quality.seeds import OverSeeds, protocol_of
 from benchmarks.results import write_results
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
@@ -63,28 +61,14 @@ def measured(data: RealData, seeds: tuple[int, ...], folder: Path) -> list[dict[
     return rows
 
 
-def summarized(rows: list[dict[str, Any]], seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+def summarized(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean and spread over seeds of every figure, as rows of the results file."""
-    values: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    figures = OverSeeds(COMMAND)
     for row in rows:
         if row["metric"] in METRICS:
-            # Where this machine keeps the data is nobody's business: the file's name tells the protocol.
-            protocol = re.sub(r"path=\S*/", "path=", row["protocol"])
-            protocol = f"{protocol}; view {row['view']}, {row['population']}"
-            values[protocol, row["scenario"], row["method"], row["metric"]][row["seed"]] = row["value"]
-    return [
-        {
-            "protocol": protocol,
-            "scenario": scenario,
-            "method": method,
-            "metric": metric,
-            "mean": fmean(by_seed.values()),
-            "std": stdev(by_seed.values()) if len(by_seed) > 1 else None,
-            "seeds": sorted(by_seed),
-            "command": COMMAND,
-        }
-        for (protocol, scenario, method, metric), by_seed in values.items()
-    ]
+            key = (protocol_of(row), row["scenario"], row["method"], row["metric"])
+            figures.add(key, row["seed"], row["value"])
+    return list(figures.rows())
 
 
 def show(rows: list[dict[str, Any]], console: Console) -> None:
@@ -103,7 +87,7 @@ def main(arguments: list[str]) -> None:
     seeds = tuple(int(seed) for seed in arguments) or SEEDS
     console = Console(width=200)
     with tempfile.TemporaryDirectory() as folder:
-        rows = summarized(measured(RealData(), seeds, Path(folder)), seeds)
+        rows = summarized(measured(RealData(), seeds, Path(folder)))
     show(rows, console)
     if seeds == SEEDS:
         console.print(f"written to {write_results('five_scenarios', rows)}; now run python -m benchmarks.render")

@@ -18,12 +18,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.quality.seeds import OverSeeds, protocol_of
 from benchmarks.results import write_results
 from polyscene.adapters import COMPONENTS
 from polyscene.config.folder import conf_dir
@@ -87,36 +88,25 @@ def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) ->
     Beside the metrics: the parameters that a scenario brings, and the seconds of a run's training on one thread.
     The mean over scenarios (domains, but not all of them together) is the scenario ``macro``.
     """
-    values: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    figures = OverSeeds(suite.command)
     for kind, seed, metrics in runs:
         own: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
         for row in metrics["results"]:
             if row["metric"] not in suite.metrics:
                 continue
-            protocol = f"{_without_folder(row['protocol'])}; view {row['view']}, {row['population']}"
+            protocol = protocol_of(row)
             method = kind if row["method"] == "joint" else row["method"]
-            values[protocol, row["scenario"], method, row["metric"]][seed] = row["value"]
+            figures.add((protocol, row["scenario"], method, row["metric"]), seed, row["value"])
             if row["method"] == "joint" and row["scenario"] in metrics["sources"]:
                 own[protocol.partition("; ")[2], row["metric"]][row["scenario"]] = row["value"]
         for (view, metric), by_scenario in own.items():
             if len(by_scenario) > 1:
-                values[f"mean over scenarios; {view}", "macro", kind, metric][seed] = fmean(by_scenario.values())
+                mean = fmean(by_scenario.values())
+                figures.add((f"mean over scenarios; {view}", "macro", kind, metric), seed, mean)
         brought = fmean(metrics["parameters"]["adapters"].values())
-        values["cost", "macro", kind, "parameters per scenario"][seed] = brought
-        values["cost", "macro", kind, "seconds of training"][seed] = metrics["seconds"]["train"]
-    return [
-        {
-            "protocol": protocol,
-            "scenario": scenario,
-            "method": method,
-            "metric": metric,
-            "mean": fmean(by_seed.values()),
-            "std": stdev(by_seed.values()) if len(by_seed) > 1 else None,
-            "seeds": sorted(by_seed),
-            "command": suite.command,
-        }
-        for (protocol, scenario, method, metric), by_seed in values.items()
-    ]
+        figures.add(("cost", "macro", kind, "parameters per scenario"), seed, brought)
+        figures.add(("cost", "macro", kind, "seconds of training"), seed, metrics["seconds"]["train"])
+    return list(figures.rows())
 
 
 def show(suite: Suite, rows: Sequence[dict[str, Any]], console: Console) -> None:
@@ -174,11 +164,3 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
 def _default_folder() -> Path:
     cache = os.environ.get("POLYSCENE_CACHE")
     return (Path(cache) if cache else Path.home() / ".cache" / "polyscene") / "suites"
-
-
-def _without_folder(protocol: str) -> str:
-    """A protocol without the place where this machine keeps the data."""
-    return " ".join(
-        f"path={word.rpartition('/')[2]}" if word.startswith("path=") else word
-        for word in protocol.replace("(path=", "( path=").split(" ")
-    ).replace("( ", "(")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quality.seeds import OverSeeds, protocol_of
 from benchmarks.render import PAGE, render
 from benchmarks.results import FIELDS, RESULTS, read_results, row_problems, write_results
 
@@ -78,3 +79,23 @@ def test_results_on_file_are_valid_and_the_page_is_up_to_date() -> None:
     assert problems == []
     assert PAGE.read_text(encoding="utf-8") == render(results), "run python -m benchmarks.render"
     assert RESULTS.parent == PAGE.parent
+
+
+def test_figures_of_seeds_become_mean_and_spread() -> None:
+    figures = OverSeeds("python -m benchmarks.quality.suite")
+    for seed, value in ((1, 0.3), (0, 0.1)):
+        figures.add(("p", "video", "star", "auc"), seed, value)
+    figures.add(("p", "video", "none", "auc"), 0, 0.2)
+    star, none = figures.rows()
+    assert (star["mean"], star["std"], star["seeds"]) == (pytest.approx(0.2), pytest.approx(0.02**0.5), [0, 1])
+    assert (none["mean"], none["std"], none["seeds"]) == (0.2, None, [0])
+    assert all(not row_problems({**row, "date": "2026-11-22", "machine": "test"}) for row in (star, none))
+
+
+def test_a_protocol_does_not_say_where_a_machine_keeps_its_split() -> None:
+    row = {
+        "protocol": "given (seed=0, path=/a/b/rows.parquet, row_column=row)",
+        "view": "all",
+        "population": "warm",
+    }
+    assert protocol_of(row) == "given (seed=0, path=rows.parquet, row_column=row); view all, warm"
