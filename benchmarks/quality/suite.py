@@ -142,7 +142,7 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS), help="seeds (default 0 1 2)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each (default 2)")
     parser.add_argument(
-        "--folder", type=Path, default=_default_folder(), help="where finished runs are remembered"
+        "--folder", type=Path, default=default_folder(), help="where finished runs are remembered"
     )
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -161,6 +161,7 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
         console.print(f"written to {write_results(suite.name, rows)}; now run python -m benchmarks.render")
 
 
-def _default_folder() -> Path:
+def default_folder() -> Path:
+    """Where finished runs are remembered unless the command line says otherwise."""
     cache = os.environ.get("POLYSCENE_CACHE")
     return (Path(cache) if cache else Path.home() / ".cache" / "polyscene") / "suites"
