@@ -2,9 +2,9 @@
 
     python -m benchmarks.quality.router
 
-On the five scenarios, whose catalogues differ, and on three age groups of MovieLens-1M that rank the same films: there
-the scenario of a person has to be read from what they chose. ``joint`` is adapted by the true label, ``joint_hard`` by
-the likeliest scenario, ``joint_soft`` by the mixture. Runs that are finished are remembered.
+On the five scenarios, whose catalogues differ, and on three age groups of MovieLens-1M that rank the same films:
+there the scenario of a person has to be read from what they chose. ``joint`` is adapted by the true label,
+``joint_hard`` by the likeliest scenario, ``joint_soft`` by the mixture. Finished runs are remembered.
 """
 
 from __future__ import annotations
