@@ -70,16 +70,24 @@ def finished(suite: Suite, kind: str, seed: int, folder: Path) -> dict[str, Any]
     if kept.is_file():
         return json.loads(kept.read_text(encoding="utf-8"))
     run = kept.with_suffix(".run")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*_POLYSCENE, "train", *arguments, "trainer.threads=1", f"run.dir={run}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"polyscene train {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
+    run_polyscene(["train", *arguments, "trainer.threads=1", f"run.dir={run}"])
     metrics = read_metrics(run)
     with atomic_path(kept) as temporary:
         temporary.write_text(json.dumps(metrics), encoding="utf-8")
     shutil.rmtree(run)
     return metrics
+
+
+def run_polyscene(arguments: Sequence[str]) -> None:
+    """The command ``polyscene`` in a process of its own, on one thread.
+
+    Raises:
+        RuntimeError: it failed; the message has what it wrote.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*_POLYSCENE, *arguments], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"polyscene {' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
 
 
 def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -141,9 +149,7 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), help=f"adapters (default {' '.join(KINDS)})")
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS), help="seeds (default 0 1 2)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each (default 2)")
-    parser.add_argument(
-        "--folder", type=Path, default=default_folder(), help="where finished runs are remembered"
-    )
+    parser.add_argument("--folder", type=Path, default=default_folder(), help="where finished runs are remembered")
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
     wanted = [(kind, seed) for seed in given.seeds for kind in given.kinds]
