@@ -48,6 +48,7 @@ class Suite:
         experiment: the config in ``conf/experiment``.
         metrics: the metrics that are kept; the first is shown.
         overrides: further overrides of every run.
+        kinds: the adapters that are compared.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Suite:
     experiment: str
     metrics: tuple[str, ...]
     overrides: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = KINDS
 
     def arguments(self, kind: str, seed: int) -> list[str]:
         """The arguments of ``polyscene train`` for one run."""
@@ -146,7 +148,9 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
         arguments: the command line; ``None`` takes that of the process.
     """
     parser = argparse.ArgumentParser(description=f"{suite.name}: all adapter kinds over seeds")
-    parser.add_argument("--kinds", nargs="*", default=list(KINDS), help=f"adapters (default {' '.join(KINDS)})")
+    parser.add_argument(
+        "--kinds", nargs="*", default=list(suite.kinds), help=f"adapters (default {' '.join(suite.kinds)})"
+    )
     parser.add_argument("--seeds", nargs="*", type=int, default=list(SEEDS), help="seeds (default 0 1 2)")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, one thread each (default 2)")
     parser.add_argument("--folder", type=Path, default=default_folder(), help="where finished runs are remembered")
@@ -163,7 +167,7 @@ def main(suite: Suite, extra: Sequence[dict[str, Any]] = (), arguments: Sequence
     with ThreadPoolExecutor(given.jobs) as pool:
         rows = [*summarized(suite, pool.map(run, wanted)), *extra]
     show(suite, rows, console)
-    if set(given.kinds) >= set(KINDS) and set(given.seeds) >= set(SEEDS):
+    if set(given.kinds) >= set(suite.kinds) and set(given.seeds) >= set(SEEDS):
         console.print(f"written to {write_results(suite.name, rows)}; now run python -m benchmarks.render")
 
 
