@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import COMPONENT_GROUPS
 from polyscene.config.validate import REPORTED, from_mapping
 from polyscene.config.widths import check_widths
+from polyscene.config.wording import shown
 from polyscene.data.configured import configured
 from polyscene.data.datasets import DataSet
 from polyscene.data.domains import domain_name
@@ -56,6 +58,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     values: dict[str, Any] = dict(mapping)
     for kind in COMPONENT_GROUPS:
         values[kind] = choose(kind, mapping.get(kind), host, problems) or REPORTED
+    values["auxiliary"] = _auxiliary(mapping.get("auxiliary") or [], mapping.get("scenario"), host, problems)
     values["dataset"] = _datasets(mapping.get("dataset") or {}, problems)
     values["scenario"] = _scenarios(mapping.get("scenario"), set(values["dataset"]), host, problems)
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
@@ -67,6 +70,25 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     _check_saved_adapters(config, problems)
     check_widths(config, host, problems)
     return config if len(problems.found) == before else None
+
+
+def _auxiliary(terms: Any, scenarios: Any, host: Host, problems: Problems) -> Any:
+    if not isinstance(terms, list):
+        problems.add(f"'auxiliary' is {shown(terms)}", fix="write a list, as in auxiliary=[{name: alignment}]")
+        return REPORTED
+    choices = [choose("auxiliary", term, host, problems, f"auxiliary[{n}]") for n, term in enumerate(terms)]
+    found = [choice for choice in choices if choice is not None]
+    for name, count in Counter(choice.name for choice in found).items():
+        if count > 1:
+            problems.add(f"'auxiliary' has '{name}' {count} times", fix="give each once, with one weight")
+    for choice in found:
+        for name in choice.options.scenarios or ():
+            if isinstance(scenarios, Mapping) and name not in scenarios:
+                problems.add(
+                    f"auxiliary '{choice.name}' names the scenario '{name}', which is not chosen",
+                    fix=did_you_mean(name, scenarios),
+                )
+    return found if len(found) == len(choices) else REPORTED
 
 
 def _check_router(config: TrainConfig, problems: Problems) -> None:

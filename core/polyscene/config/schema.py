@@ -114,6 +114,8 @@ class TrainConfig:
     """How the losses of the scenarios become one update."""
     logger: Choice
     """Where training curves go."""
+    auxiliary: list[Choice] = field(default_factory=list)
+    """Further terms in the loss of each scenario, as in ``[{name: alignment, weight: 0.1}]``."""
     dataset: dict[str, DataSet] = field(default_factory=dict)
     """The data sets that the scenarios name."""
     data: DataConfig = field(default_factory=DataConfig)

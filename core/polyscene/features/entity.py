@@ -116,14 +116,35 @@ class EntityEncoder(nn.Module):
         dropped = None
         if self.training and self.content_dropout > 0:
             dropped = torch.rand(row.shape, device=row.device) < self.content_dropout
+        return self.fusion(self._encoded(row, dropped))
+
+    @property
+    def has_both_views(self) -> bool:
+        """Whether rows have ids as well as content, so that :meth:`views` are two."""
+        return len({encoder.is_identity for _, encoder in self._fields()}) > 1
+
+    def views(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors ``[..., d_model]`` of rows by their ids alone, and by everything else as if they were new."""
+        fields = self._encoded(row, torch.ones_like(row, dtype=torch.bool))
+        own = {
+            field: self._gated(field, self.norms[field](encoder(row)))
+            if encoder.is_identity
+            else torch.zeros_like(fields[field])
+            for field, encoder in self._fields()
+        }
+        return self.fusion(own), self.fusion(fields)
+
+    def _encoded(self, row: Tensor, dropped: Tensor | None) -> dict[str, Tensor]:
+        """The normalized fields of rows, with ids unknown where ``dropped``."""
         fields = {}
         for field, encoder in self._fields():
-            if dropped is not None and encoder.is_identity:
-                x = self.norms[field](encoder.forward_dropped(row, dropped))
-            else:
-                x = self.norms[field](encoder(row))
-            fields[field] = x * self.gates[field].tanh() if field in self.gated else x
-        return self.fusion(fields)
+            hidden = dropped if encoder.is_identity else None
+            x = encoder(row) if hidden is None else encoder.forward_dropped(row, hidden)
+            fields[field] = self._gated(field, self.norms[field](x))
+        return fields
+
+    def _gated(self, field: str, x: Tensor) -> Tensor:
+        return x * self.gates[field].tanh() if field in self.gated else x
 
     def _declare(self, column: Column, registry: Registry, problems: Problems) -> None:
         source, name = self._source(column), column.encoder_name

@@ -30,3 +30,12 @@ class PartEncoder(nn.Module):
     def forward(self, row: Tensor) -> Tensor:
         """Vectors ``[..., d_model]`` of the domain's rows (int64 ``[...]``)."""
         return self.encoder(self.row_N[row])
+
+    @property
+    def has_both_views(self) -> bool:
+        """Whether rows have ids as well as content."""
+        return self.encoder.has_both_views
+
+    def views(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`EntityEncoder.views`, of the domain's rows."""
+        return self.encoder.views(self.row_N[row])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
+from polyscene.auxiliary.auxiliary import Auxiliary
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
@@ -35,6 +36,7 @@ class PolysceneModel(nn.Module):
         item_bank: adapts item vectors.
         pair_bank: adapts vectors of a user and an item together, None where no task judges pairs.
         router: recognizes the scenario of states without a label, None where all have one.
+        auxiliaries: further losses by name, each for the scenarios that it concerns.
         whole_catalogue_items: catalogues up to this size are encoded once per step, larger ones, and those whose
             items take a network to encode, by what the step touches.
     """
@@ -49,6 +51,7 @@ class PolysceneModel(nn.Module):
         item_bank: AdapterBank,
         pair_bank: AdapterBank | None = None,
         router: Router | None = None,
+        auxiliaries: Mapping[str, Auxiliary] | None = None,
         whole_catalogue_items: int = 5_000,
     ) -> None:
         super().__init__()
@@ -59,13 +62,17 @@ class PolysceneModel(nn.Module):
         self.shared, self.sequence = shared, sequence
         self.user_bank, self.item_bank, self.router = user_bank, item_bank, router
         self.pair_bank = pair_bank
+        self.auxiliaries = nn.ModuleDict(auxiliaries or {})
         self.items = nn.ModuleDict({name: parts.items for name, parts in scenarios.items()})
         self.users = nn.ModuleDict({name: parts.users for name, parts in scenarios.items() if parts.users})
         self.events = nn.ModuleDict({name: parts.events for name, parts in scenarios.items() if parts.events})
         self.tasks = nn.ModuleDict({name: nn.ModuleDict(parts.tasks) for name, parts in scenarios.items()})
 
     def forward(self, batch: Mapping[str, Windows]) -> dict[str, dict[str, Tensor]]:
-        """Losses ``[B, T]`` of every step, by scenario and task; the router's come under ``RECOGNITION``."""
+        """Losses ``[B, T]`` of every step, by scenario and task.
+
+        Those of auxiliary losses stand beside them under their names, and the router's under ``RECOGNITION``.
+        """
         catalogues = {name: self.catalogue(name) for name in batch}
         users = {name: windows for name, windows in batch.items() if self.main_task(name).from_history}
         raw, own = self._histories(
@@ -92,6 +99,11 @@ class PolysceneModel(nn.Module):
             }
             for name, windows in batch.items()
         }
+        for name, windows in batch.items():
+            losses[name] |= {
+                term: auxiliary.loss(self, name, windows, catalogues[name])
+                for term, auxiliary in self.auxiliaries_of(name).items()
+            }
         if self.router is not None:
             for name, windows in batch.items():
                 past_BTd = self._past(name, windows, catalogues[name])
@@ -164,6 +176,11 @@ class PolysceneModel(nn.Module):
     def tasks_of(self, name: str) -> dict[str, Task]:
         """The scenario's tasks by name, the ranking one first."""
         return dict(self.tasks[name].items())  # type: ignore[arg-type, union-attr]
+
+    def auxiliaries_of(self, name: str) -> dict[str, Auxiliary]:
+        """The auxiliary losses that concern a scenario, by name."""
+        terms: dict[str, Auxiliary] = dict(self.auxiliaries.items())  # type: ignore[arg-type]
+        return {term: auxiliary for term, auxiliary in terms.items() if auxiliary.concerns(self, name)}
 
     def main_task(self, name: str) -> Task:
         """The scenario's first task."""

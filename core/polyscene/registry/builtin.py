@@ -12,6 +12,7 @@ PACKAGES = (
     "polyscene.sequence",
     "polyscene.adapters",
     "polyscene.routing",
+    "polyscene.auxiliary",
     "polyscene.tasks",
     "polyscene.data.splits",
     "polyscene.training.strategy",

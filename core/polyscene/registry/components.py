@@ -22,6 +22,7 @@ KINDS = (
     "split",
     "baseline",
     "strategy",
+    "auxiliary",
     "logger",
 )
 

@@ -12,6 +12,7 @@ import torch
 from polyscene.adapters.assorted import build_bank
 from polyscene.adapters.bank import AdapterBank
 from polyscene.adapters.none import NoAdapter
+from polyscene.auxiliary import Auxiliary, AuxiliaryContext
 from polyscene.config.declared import adapter_of
 from polyscene.config.schema import Site
 from polyscene.config.validate import from_mapping_or_raise
@@ -77,6 +78,7 @@ def build_model(
         pair_bank=_bank(session, "pairs", loaded) if _judges_pairs(parts) else None,
         # Last, so that the weights above start as they do without it.
         router=config.router.build(d_model=d_model, n_scenarios=len(parts)) if len(parts) > 1 else None,
+        auxiliaries=_auxiliaries(session, loaded),
     )
     if weights is not None:
         load_weights(weights, model)
@@ -102,6 +104,13 @@ def _bank(session: Session, site: Site, loaded: Loaded) -> AdapterBank:
         return NoAdapter(None, config.model.d_model, len(loaded.scenarios))
     choices = [adapter_of(config, one.config, session.host) for one in loaded.scenarios.values()]
     return build_bank(choices, config.adapter, config.model.d_model)
+
+
+def _auxiliaries(session: Session, loaded: Loaded) -> dict[str, Auxiliary]:
+    """The auxiliary losses of the config by name."""
+    events = {name: one.events for name, one in loaded.scenarios.items()}
+    context = AuxiliaryContext(session.config.model.d_model, events)
+    return {choice.name: choice.build(context=context) for choice in session.config.auxiliary}
 
 
 def _judges_pairs(parts: Mapping[str, ScenarioParts]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from polyscene.config.choice import Choice
 from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
 from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler
@@ -114,7 +115,7 @@ class Fitting:
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
         held = HeldSlices(self.model, self.scenarios)
-        weights = task_weights(self.scenarios)
+        weights = task_weights(self.scenarios, self.config.auxiliary)
         step = Step(self.model, wrapped, fabric, weights, trainer.accumulate, self.config.seed)
         sampler = self._sampler()
         losses_so_far: list[dict[str, Tensor]] = []
@@ -206,10 +207,14 @@ class Fitting:
         self.fabric.barrier()
 
 
-def task_weights(scenarios: Mapping[str, LoadedScenario]) -> dict[str, dict[str, float]]:
-    """The weight of each task in its scenario's loss."""
+def task_weights(
+    scenarios: Mapping[str, LoadedScenario], auxiliary: Sequence[Choice] = ()
+) -> dict[str, dict[str, float]]:
+    """The weight of each task and of each auxiliary loss in its scenario's loss."""
+    terms = {choice.name: choice.options.weight for choice in auxiliary}
     return {
-        name: dict(zip(task_names(one.scenario.tasks), (spec.weight for spec in one.scenario.tasks), strict=True))
+        name: terms
+        | dict(zip(task_names(one.scenario.tasks), (spec.weight for spec in one.scenario.tasks), strict=True))
         for name, one in scenarios.items()
     }
 

@@ -118,7 +118,8 @@ class Step:
 def step_losses(
     model: Callable[..., Any], batch: Mapping[str, Windows], weights: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Tensor]:
-    """One scalar loss per scenario: the weighted sum of its tasks, each averaged over the steps that count.
+    """One scalar loss per scenario: the weighted sum of its tasks and auxiliary losses, each averaged
+    over the steps that count.
 
     A router adds one more under ``RECOGNITION``, which is no scenario's: its cross-entropy averaged within each
     scenario and then over scenarios, so that each counts the same whatever its rows.
@@ -126,7 +127,7 @@ def step_losses(
     Args:
         model: a :class:`polyscene.model.PolysceneModel`, possibly wrapped by Fabric.
         batch: windows by scenario.
-        weights: the weight of each task, by scenario and task.
+        weights: the weight of each task and auxiliary loss, by scenario and name.
     """
     losses, recognition = {}, []
     for name, by_task in model(batch).items():

@@ -1,0 +1,11 @@
+"""Auxiliary losses: what a scenario's vectors should satisfy beside its tasks."""
+
+from __future__ import annotations
+
+from polyscene.auxiliary.alignment import Alignment, AlignmentConfig
+from polyscene.auxiliary.auxiliary import Auxiliary, AuxiliaryConfig, AuxiliaryContext
+from polyscene.registry.components import Component
+
+COMPONENTS = [Component("auxiliary", "alignment", Alignment, AlignmentConfig)]
+
+__all__ = ["COMPONENTS", "Alignment", "Auxiliary", "AuxiliaryConfig", "AuxiliaryContext"]
