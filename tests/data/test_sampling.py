@@ -11,7 +11,9 @@ import torch
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler, step_generator
+from polyscene.data.weighting import rarity_weights
 from polyscene.data.windows import Windows
+from polyscene.errors import ConfigError
 
 COUNTS = np.array(  # rows of each user by phase: TRAIN, KNOWN, VALIDATION, TEST, COLD
     [[9, 0, 1, 1, 0], [0, 4, 0, 1, 2], [1, 0, 1, 1, 0], [3, 0, 0, 0, 1], [4, 0, 1, 1, 0], [20, 0, 1, 1, 3]]
@@ -153,3 +155,76 @@ def test_every_row_comes_once_before_any_comes_twice() -> None:
     assert dict(zip(rows.tolist(), users.tolist(), strict=True)) | dict(
         zip(again.row_BT[:, 0].tolist(), again.user_B.tolist(), strict=True)
     ) == dict(zip(rows.tolist(), users.tolist(), strict=True))
+
+
+def weights_of(events: Events) -> torch.Tensor:
+    """Weights from 0 to 30, heavy and light ones side by side."""
+    return torch.tensor([0.0, 1.0, 30.0, 0.2, 2.0])[torch.arange(len(events.item_R)) * 3 % 5]
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "unordered"])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 50])
+def test_rows_are_labels_as_often_as_their_weights_say(length: int, ordered: bool) -> None:
+    events = make_events(ordered=ordered)
+    weight_R = weights_of(events)
+    windows = WindowSampler(events, length, weight_R).draw(40_000, step_generator(0, 0, "cpu"))
+    assert windows.labelled_BT is not None
+    assert not (windows.labelled_BT & ~windows.valid_BT).any()
+    drawn_R = torch.bincount(windows.row_BT[windows.labelled_BT], minlength=len(weight_R))
+    train = torch.from_numpy(events.rows([Phase.TRAIN])[1])
+    expected = weight_R[train] / weight_R[train].sum()
+    assert drawn_R.sum() == drawn_R[train].sum()
+    assert torch.allclose(drawn_R[train] / drawn_R.sum(), expected, atol=4e-3)
+
+
+def test_equal_weights_draw_as_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = make_events()
+    sampler = WindowSampler(events, 4, torch.full((len(events.item_R),), 0.3))
+    monkeypatch.setattr(WindowSampler, "_places", lambda self, *_: torch.arange(self.n_places))
+    windows = sampler.draw(0, step_generator(0, 0, "cpu"))
+    assert torch.equal(windows.labelled_BT, windows.valid_BT)
+    stretch_P = sampler.mark_P.diff()
+    assert stretch_P.max() - stretch_P.min() <= 2, "places share the marks evenly, but for rounding"
+
+
+def test_a_pass_over_rows_holds_each_as_often_as_its_weight_says() -> None:
+    events = make_events()
+    weight_R = weights_of(events)
+    sampler = RowSampler(events, seed=3, weights_R=weight_R)
+    passes = [
+        torch.bincount(sampler.draw(sampler.n_rows, torch.Generator(), step).row_BT[:, 0], minlength=len(weight_R))
+        for step in range(200)
+    ]
+    train = torch.from_numpy(events.rows([Phase.TRAIN])[1])
+    expected = sampler.n_rows * weight_R[train] / weight_R[train].sum()
+    counts = torch.stack(passes)[:, train]
+    assert (counts >= expected.floor()).all()
+    assert (counts <= expected.ceil()).all()
+    assert torch.allclose(counts.double().mean(0), expected.double(), atol=0.1)
+    assert not torch.equal(
+        sampler.draw(9, torch.Generator(), 0).row_BT, sampler.draw(9, torch.Generator(), 1).row_BT
+    )
+
+
+def test_rare_items_count_more_by_the_exponent() -> None:
+    events = make_events(np.array([[4, 0, 0, 3, 0]]))
+    events.item_R[:] = torch.tensor([0, 0, 0, 1, 1, 1, 1])
+    for exponent, share in ((0.0, 0.25), (0.5, 1 / (1 + 3**0.5)), (1.0, 0.5)):
+        weight_M = rarity_weights(events, exponent)[:4]
+        assert weight_M[3] / weight_M.sum() == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("weights", "found"),
+    [
+        ([1.0] * 3, "for 56 rows"),
+        ([-1.0] * 56, "0 or more"),
+        ([0.0] * 56, "not all 0"),
+        ([float("nan")] * 56, "finite"),
+    ],
+)
+def test_weights_that_nothing_can_be_drawn_by(weights: list[float], found: str) -> None:
+    events = make_events()
+    for make in (lambda w: WindowSampler(events, 3, w), lambda w: RowSampler(events, 0, w)):
+        with pytest.raises(ConfigError, match=found):
+            make(torch.tensor(weights))

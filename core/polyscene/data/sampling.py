@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
+from polyscene.data.weighting import checked_weights, marks, weighted_places
 from polyscene.data.windows import Windows, take_windows, windows_of_rows
 
 # Large odd constants (splitmix64) spread neighboring seeds and steps over the generator's state space.
@@ -31,12 +32,20 @@ class WindowSampler:
     user with fewer is taken whole, T times as likely as one such window. Where order means nothing, rows are
     shuffled within the window. Scenarios without history (triples) have T = 1.
 
+    With weights, a row is learned from as often as its weight says: windows with heavy rows come up more often,
+    and the lighter rows in them are labels in a part of the draws only, context in the others
+    (:func:`polyscene.data.weighting.weighted_places`).
+
     Args:
         events: the scenario's events, on the device of training.
         length: window width T.
+        weights_R: float weight of each event row, of which those of training rows count; None for equal weights.
+
+    Raises:
+        ConfigError: weights that nothing can be drawn by.
     """
 
-    def __init__(self, events: Events, length: int) -> None:
+    def __init__(self, events: Events, length: int, weights_R: Tensor | None = None) -> None:
         self.events, self.length = events, length
         self.start_U = events.start_UP[:, Phase.TRAIN]
         self.stop_U = events.start_UP[:, Phase.TRAIN + 1]
@@ -45,11 +54,17 @@ class WindowSampler:
         self.last_place_U = places_U.cumsum(0)
         self.n_rows = int(count_U.sum())
         self.n_places = int(self.last_place_U[-1]) if len(places_U) else 0
+        self.keep_R: Tensor | None = None
+        if weights_R is not None and self.n_places:
+            weight_R = checked_weights(weights_R, events)
+            places = weighted_places(weight_R, self.start_U.cpu().numpy(), self.stop_U.cpu().numpy(), length)
+            self.mark_P = marks(places.mass_P).to(events.item_R.device)
+            self.keep_R = places.keep_R.to(events.item_R.device)
+            self.n_marks = int(self.mark_P[-1])
 
     def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
         """``count`` windows, by index lookups on the device; which ones does not depend on the step's number."""
-        device = self.start_U.device
-        place_B = torch.randint(self.n_places, (count,), generator=generator, device=device)
+        place_B = self._places(count, generator)
         user_B = torch.searchsorted(self.last_place_U, place_B, right=True)
         start_B, stop_B = self.start_U[user_B], self.stop_U[user_B]
         # The last place of a user begins at the last row, the first one T - 1 rows before the first.
@@ -57,26 +72,48 @@ class WindowSampler:
         first_B = torch.where(stop_B - start_B > self.length, stop_B - 1 - from_last_B, start_B)
         last_B = torch.minimum(first_B + self.length, stop_B)
         windows = take_windows(self.events, user_B, torch.maximum(first_B, start_B), last_B, self.length)
-        return windows if self.events.ordered or self.length == 1 else _shuffled(self.events, windows, generator)
+        if not self.events.ordered and self.length > 1:
+            windows = _shuffled(self.events, windows, generator)
+        if self.keep_R is None:
+            return windows
+        chance_BT = torch.rand(windows.row_BT.shape, generator=generator, device=windows.row_BT.device)
+        return replace(windows, labelled_BT=windows.valid_BT & (chance_BT < self.keep_R[windows.row_BT]))
+
+    def _places(self, count: int, generator: torch.Generator) -> Tensor:
+        device = self.start_U.device
+        if self.keep_R is None:
+            return torch.randint(self.n_places, (count,), generator=generator, device=device)
+        mark_B = torch.randint(self.n_marks, (count,), generator=generator, device=device)
+        return torch.searchsorted(self.mark_P, mark_B, right=True)
 
 
 class RowSampler:
     """Goes through all training rows of one scenario again and again, each time in a new order.
 
-    Every row comes once before any comes twice, which learns from labels faster than drawing at random does.
+    Every row comes once before any comes twice, which learns from labels faster than drawing at random does. With
+    weights, each pass over M rows holds a row M times its share of all weights, rounded up or down at random so
+    that the mean is exact (systematic sampling [Madow, 1949]).
 
     Args:
         events: the scenario's events, on the device of training.
         seed: of the orders.
+        weights_R: float weight of each event row, of which those of training rows count; None for equal weights.
+
+    Raises:
+        ConfigError: weights that nothing can be drawn by.
     """
 
     length = 1
 
-    def __init__(self, events: Events, seed: int) -> None:
+    def __init__(self, events: Events, seed: int, weights_R: Tensor | None = None) -> None:
         self.events, self.seed = events, seed
         user, row = events.rows([Phase.TRAIN])
         self.user_M, self.row_M = (torch.from_numpy(array).to(events.item_R.device) for array in (user, row))
         self.n_rows = len(row)
+        self.mark_M: Tensor | None = None
+        if weights_R is not None and self.n_rows:
+            self.mark_M = marks(torch.from_numpy(checked_weights(weights_R, events)[row])).to(self.row_M.device)
+            self.n_marks = int(self.mark_M[-1])
         self._epoch, self._order_M = -1, self.row_M
 
     def draw(self, count: int, generator: torch.Generator, step: int) -> Windows:
@@ -97,9 +134,17 @@ class RowSampler:
         epoch, offset = divmod(start, self.n_rows)
         if epoch != self._epoch:
             generator = step_generator(self.seed, epoch, self.row_M.device)
-            self._order_M = torch.randperm(self.n_rows, generator=generator, device=self.row_M.device)
+            order_M = torch.randperm(self.n_rows, generator=generator, device=self.row_M.device)
+            self._order_M = order_M if self.mark_M is None else self._by_weight(self.mark_M, generator)[order_M]
             self._epoch = epoch
         return self._order_M[offset : offset + stop - start]
+
+    def _by_weight(self, mark_M: Tensor, generator: torch.Generator) -> Tensor:
+        """Marks at equal distances from a random start, so that rows come up as often as their stretch is long."""
+        apart = self.n_marks // self.n_rows
+        begin = torch.randint(apart, (1,), generator=generator, device=mark_M.device)
+        even_M = begin + apart * torch.arange(self.n_rows, device=mark_M.device)
+        return torch.searchsorted(mark_M, even_M, right=True)
 
 
 def _shuffled(events: Events, windows: Windows, generator: torch.Generator) -> Windows:

@@ -25,6 +25,7 @@ class Windows:
         columns: further event columns ``[B, T]``.
         ordered: whether positions mean anything.
         together: whether steps with the same time happened at once.
+        labelled_BT: bool, the steps that are learned from; the others are context. None: all valid ones.
     """
 
     user_B: Tensor
@@ -36,6 +37,12 @@ class Windows:
     columns: Mapping[str, Tensor]
     ordered: bool
     together: bool = False
+    labelled_BT: Tensor | None = None
+
+    @property
+    def learned_BT(self) -> Tensor:
+        """bool ``[B, T]``: the steps that a loss counts."""
+        return self.valid_BT if self.labelled_BT is None else self.labelled_BT
 
     @property
     def length_B(self) -> Tensor:
@@ -71,4 +78,5 @@ def windows_of_rows(events: Events, user_B: Tensor, row_BT: Tensor, valid_BT: Te
         columns={name: column[row_BT] for name, column in events.columns.items()},
         ordered=events.ordered,
         together=events.together,
+        labelled_BT=None if events.labelled_R is None else events.labelled_R[row_BT] & valid_BT,
     )
