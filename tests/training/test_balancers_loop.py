@@ -52,7 +52,7 @@ def test_it_goes_on_where_it_stopped(name: str, tmp_path: Path, monkeypatch: pyt
     tiny_fitting(config, tmp_path / "stopped").run()
     whole, resumed = (read_tensors(tmp_path / f"{run}/training-6.safetensors") for run in ("whole", "stopped"))
     assert whole.keys() == resumed.keys()
-    state = [key for key in whole if key.startswith("balancer.")]
+    state = [key for key in whole if key.startswith("objective.balancer.")]
     assert state
     assert any(not torch.equal(whole[key], initial(name, key)) for key in state)
     for key, tensor in whole.items():
@@ -61,7 +61,7 @@ def test_it_goes_on_where_it_stopped(name: str, tmp_path: Path, monkeypatch: pyt
 
 def initial(name: str, key: str) -> Tensor:
     """What a balancer of three scenarios begins with."""
-    return balancer(name, (SHOP, PEOPLE, "likes")).state_dict()[key.removeprefix("balancer.")]
+    return balancer(name, (SHOP, PEOPLE, "likes")).state_dict()[key.removeprefix("objective.balancer.")]
 
 
 @pytest.mark.parametrize("held", [("a", "b", "c"), ("a", "c")], ids=["all", "some"])

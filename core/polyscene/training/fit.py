@@ -20,13 +20,11 @@ from polyscene.errors import PolysceneError
 from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
-from polyscene.routing import RECOGNITION
 from polyscene.training.assembly import task_names
-from polyscene.training.balancers.balancer import Balancer
-from polyscene.training.balancers.cosine import gradient_cosines
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_training
 from polyscene.training.held import HeldSlices, freeze_others
 from polyscene.training.loading import LoadedScenario
+from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
 from polyscene.training.step import Step, seed_step
 
@@ -106,11 +104,12 @@ class Fitting:
         """Train until the last step or until validation stops improving."""
         trainer, fabric = self.config.trainer, self.fabric
         freeze_others(self.model, self.scenarios)
-        balancer: Balancer = self.config.balancer.build(names=list(self.scenarios)).to(fabric.device)
+        context = ObjectiveContext(self.config, self.model, self.scenarios)
+        objective: Objective = self.config.strategy.build().objective(context).to(fabric.device)
         plain_optimizer = build_optimizer(
-            torch.nn.ModuleList([self.model, balancer]), trainer, self.config.backbone.suffix_lr
+            torch.nn.ModuleList([self.model, objective]), trainer, self.config.backbone.suffix_lr
         )
-        modules = {"model": self.model, "balancer": balancer}
+        modules = {"model": self.model, "objective": objective}
         state = State(**(load_training(self.folder, modules, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
@@ -127,21 +126,20 @@ class Fitting:
             batches = {number: sampler.draw(number) for number in numbers}
             for number, batch in batches.items():
                 seed_step(self.config.seed, number, fabric.global_rank)
-                losses = balancer.backward(step, batch, last=number == numbers[-1])
+                losses = objective.backward(step, number, batch, last=number == numbers[-1])
                 losses_so_far.append({name: loss.detach() for name, loss in losses.items()})
             if trainer.clip > 0:
                 clip_gradients(fabric, plain_optimizer, self.model.router, trainer.clip)
             optimizer.step()
             held.put_back()
-            balancer.after_step(step, numbers[-1], batches[numbers[-1]], losses_so_far[-1])
+            objective.after_step(step, numbers[-1], batches[numbers[-1]], losses_so_far[-1])
             optimizer.zero_grad(set_to_none=True)
             state.step += 1
             self.progress.step(state.step)
             if state.step % trainer.eval_every == 0 or state.step == trainer.steps:
-                cosines = balancer.take_cosines()
-                if trainer.log_cosine and not cosines:
-                    cosines = gradient_cosines(step, batches[numbers[-1]])
-                self._validate(state, losses_so_far, cosines)
+                cosines = objective.cosines(step, batches[numbers[-1]], wanted=trainer.log_cosine)
+                names = loss_names(list(self.scenarios), objective)
+                self._validate(state, self._over_ranks(_mean_losses(losses_so_far), names), cosines)
                 losses_so_far = []
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer)
@@ -161,9 +159,8 @@ class Fitting:
         shares = {name: one.config.share for name, one in self.scenarios.items()}
         return MixedSampler(samplers, shares, share, seed)
 
-    def _validate(self, state: State, losses_so_far: list[dict[str, Tensor]], cosines: dict[str, float]) -> None:
+    def _validate(self, state: State, losses: dict[str, float], cosines: dict[str, float]) -> None:
         """Score the model on validation rows and update what training remembers."""
-        losses = self._over_ranks(_mean_losses(losses_so_far))
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if broken:
             raise PolysceneError(
@@ -183,15 +180,14 @@ class Fitting:
         else:
             state.waited += 1
             state.ended = 0 < self.config.trainer.patience <= state.waited
-        values = {f"{name}/loss": loss for name, loss in losses.items()}
+        values = {as_curve(name): loss for name, loss in losses.items()}
         values |= {f"{name}/{metric}": value for name, (metric, value) in scores.items()}
         self.progress.metrics(state.step, values | cosines)
 
-    def _over_ranks(self, losses: dict[str, float]) -> dict[str, float]:
+    def _over_ranks(self, losses: dict[str, float], names: list[str]) -> dict[str, float]:
         """Means over all processes, so that every one of them stops where one has lost its way."""
         if self.fabric.world_size == 1:
             return losses
-        names = [*self.scenarios, RECOGNITION]
         pairs = [[losses.get(name, 0.0), float(name in losses)] for name in names]
         sums: Any = self.fabric.all_reduce(torch.tensor(pairs, device=self.fabric.device), reduce_op="sum")
         sums_K2 = zip(names, sums.tolist(), strict=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyscene.registry.components import Component
+from polyscene.training.objective import Multitask, Objective, ObjectiveContext
 
 JOINT, SINGLE = "joint", "single"
 
@@ -47,8 +48,12 @@ class Strategy(ABC):
     def plans(self, scenarios: list[str]) -> list[Plan]:
         """The models, in the order in which they are trained."""
 
+    def objective(self, context: ObjectiveContext) -> Objective:
+        """What a model is trained for: the losses of its scenarios, unless a strategy has more in mind."""
+        return Multitask(context)
 
-class Multitask(Strategy):
+
+class Joint(Strategy):
     """One model for all scenarios, one mixed batch per step."""
 
     def plans(self, scenarios: list[str]) -> list[Plan]:
@@ -62,4 +67,4 @@ class Single(Strategy):
         return [Plan(f"{SINGLE}-{name}", SINGLE, (name,)) for name in scenarios]
 
 
-COMPONENTS = [Component("strategy", "multitask", Multitask), Component("strategy", "single", Single)]
+COMPONENTS = [Component("strategy", "multitask", Joint), Component("strategy", "single", Single)]
