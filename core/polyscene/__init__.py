@@ -43,7 +43,10 @@ if TYPE_CHECKING:
     from polyscene.features.encoder import FitContext as FitContext
     from polyscene.features.identity import IdSpace as IdSpace
     from polyscene.features.identity import id_space as id_space
+    from polyscene.graph.directions import INVERSE as INVERSE
+    from polyscene.graph.directions import both_directions as both_directions
     from polyscene.graph.enrichment import Enrichment as Enrichment
+    from polyscene.graph.files import read_facts as read_facts
     from polyscene.graph.links import check_links as check_links
     from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
@@ -80,7 +83,9 @@ _HOME = {
     "errors": ("ConfigError", "DataError", "DataNotAvailable", "PolysceneError"),
     "features.encoder": ("Encoder", "FitContext"),
     "features.identity": ("IdSpace", "id_space"),
+    "graph.directions": ("INVERSE", "both_directions"),
     "graph.enrichment": ("Enrichment",),
+    "graph.files": ("read_facts",),
     "graph.links": ("check_links",),
     "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),

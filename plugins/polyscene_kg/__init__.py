@@ -30,12 +30,16 @@ class KgConfig(ScenarioConfig):
     """Options of the kg scenario.
 
     Args:
+        dataset: the graph; any folder with ``train``, ``valid`` and ``test`` or one file of facts will do.
+        readable_ids: whether ids of entities are their names ("anatomical_structure"), where the graph brings no
+            ``entity2text.txt``; otherwise entities have no text.
         shuffle_links: link films to entities at random: the control that shows what the graph itself is worth.
         link_seed: seed of that shuffle.
     """
 
     dataset: str = "freebase_films"
     split: dict[str, Any] = field(default_factory=lambda: {"name": "triples"})
+    readable_ids: bool = True
     shuffle_links: bool = False
     link_seed: int = 0
 

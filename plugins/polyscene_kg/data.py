@@ -1,4 +1,4 @@
-"""Freebase facts about films as tables: entities are items, facts are what is to be completed."""
+"""Facts as tables: entities are items, facts are what is to be completed. Freebase's, about films, are linked."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from polyscene import DataAccess, Phase, Split, Tables, read_atomic, read_parquet
+from polyscene import DataAccess, Phase, Split, Tables, both_directions, read_facts, read_parquet
 from polyscene_kg import KgConfig
+from polyscene_kg.plain import load_plain
 from polyscene_kg.relations import entity_types
 
 FACTS_FILE = "ml-100k.kg"
-# What marks the inverse of a relation; it sorts behind every letter, so inverse codes follow the plain ones.
-INVERSE = "~"
 # Which film of a MovieLens data set an entity is. The link file beside the facts in their wheel is of no use: its
 # ids are those of another MovieLens release, so that every entity would sit on a wrong film.
 LINKS = {name: Path(__file__).parent / "links" / f"{name}.parquet" for name in ("movielens_1m", "movielens_100k")}
 
 
 def load(config: KgConfig, data: DataAccess) -> Tables:
-    """Entities with title and type, the facts, and which film an entity is (one column per MovieLens release)."""
-    facts = read_atomic(
-        data.path(config.dataset) / FACTS_FILE,
-        rename={"head_id": "head", "relation_id": "relation", "tail_id": "tail"},
-        ids=("head_id", "relation_id", "tail_id"),
-    ).astype("str")
+    """Entities with title and type, the facts, and for facts about films which film an entity is.
+
+    Film facts (one column of links per MovieLens release) are told by their file, ``ml-100k.kg``; everything else
+    is read by :func:`polyscene_kg.plain.load_plain`.
+    """
+    path = data.path(config.dataset) / FACTS_FILE
+    return _films(config, data, read_facts(path)) if path.is_file() else load_plain(config, data)
+
+
+def _films(config: KgConfig, data: DataAccess, facts: pd.DataFrame) -> Tables:
     distinct = facts.drop_duplicates(ignore_index=True)
     types = entity_types(distinct)
     titles = read_links("movielens_1m").set_index("entity")["item_id"]
@@ -46,22 +49,17 @@ def load(config: KgConfig, data: DataAccess) -> Tables:
         interactions=both_directions(distinct),
         users=pd.DataFrame({"user_id": types.index}),
         facts=distinct,
+        extra={"relations": _relation_texts(distinct)},
         dropped={"repeated facts": len(facts) - len(distinct)} if len(facts) > len(distinct) else {},
         sources=(data.origin(config.dataset),),
     )
 
 
-def both_directions(facts: pd.DataFrame) -> pd.DataFrame:
-    """Two rows for each fact: (head, relation, tail) and, with ``~`` before the relation, (tail, relation, head).
-
-    So asking for a head is asking for the tail of the inverse relation. Rows 2i and 2i + 1 are fact i.
-    """
-    forward = facts.set_axis(["user_id", "relation", "item_id"], axis="columns")
-    backward = pd.DataFrame(
-        {"user_id": facts["tail"], "relation": INVERSE + facts["relation"], "item_id": facts["head"]}
-    )
-    rows = pd.concat([forward, backward]).sort_index(kind="stable", ignore_index=True)
-    return rows.astype({"relation": "category"})
+def _relation_texts(facts: pd.DataFrame) -> pd.DataFrame:
+    """``relation`` and ``text``: film.film.directed_by reads 'film directed by'."""
+    relation = pd.Series(sorted(set(facts["relation"])), dtype="str")
+    words = relation.str.split(".").str[1:].str.join(" ").str.replace("_", " ")
+    return pd.DataFrame({"relation": relation, "text": words.where(words != "", relation)})
 
 
 def train_facts(tables: Tables, split: Split) -> pd.DataFrame:

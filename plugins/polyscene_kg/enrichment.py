@@ -6,8 +6,8 @@ from collections import Counter
 
 import pandas as pd
 
-from polyscene import Column, Enrichment, KnowledgeGraph, Split, Tables, check_links
-from polyscene_kg.data import INVERSE, LINKS, train_facts
+from polyscene import INVERSE, Column, Enrichment, KnowledgeGraph, Split, Tables, check_links
+from polyscene_kg.data import LINKS, train_facts
 from polyscene_kg.features import cell
 
 COLUMN = "film_facts"

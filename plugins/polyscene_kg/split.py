@@ -18,11 +18,13 @@ class TripleSplitConfig:
         seed: the split's own seed; the seed of a run never changes it.
         validation: share of the facts for validation.
         test: share of the facts for the test.
+        published: whether facts that come with phases of their own keep those, whatever the shares.
     """
 
     seed: int = 0
     validation: float = 0.05
     test: float = 0.05
+    published: bool = True
 
     def __post_init__(self) -> None:
         if not (0 <= self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
@@ -59,7 +61,8 @@ class TripleSplit:
             raise DataError(
                 "the scenario is not a knowledge graph", where="split 'triples'", fix="choose another split"
             )
-        phase_R = self._phases(tables)
+        given = self.config.published and "split" in tables.interactions
+        phase_R = _published(tables) if given else self._phases(tables)
         if not (phase_R == Phase.TEST).any():
             raise DataError(
                 f"none of {len(phase_R)} rows can be held out: every one is the only one of an entity or relation",
@@ -70,7 +73,9 @@ class TripleSplit:
             phase_R=phase_R,
             cold_N=np.zeros(len(tables.items), dtype=bool),
             cold_U=np.zeros(len(tables.users), dtype=bool),
-            description=f"triples, entity pairs kept together (validation={self.config.validation}, "
+            description="triples, published split"
+            if given
+            else f"triples, entity pairs kept together (validation={self.config.validation}, "
             f"test={self.config.test}, seed={self.config.seed})",
             ordered=False,
             fingerprint=tables.fingerprint(),
@@ -109,6 +114,11 @@ class TripleSplit:
             wanted[phase] -= int(size_P[pair])
             phase_P[pair] = phase
         return phase_P[pair_R]
+
+
+def _published(tables: Tables) -> np.ndarray:
+    phases = {"train": Phase.TRAIN, "valid": Phase.VALIDATION, "test": Phase.TEST}
+    return tables.interactions["split"].map(phases).to_numpy(dtype=np.int8)
 
 
 COMPONENTS = [Component("split", "triples", TripleSplit, TripleSplitConfig)]

@@ -9,12 +9,23 @@ import pandas as pd
 import pytest
 import torch
 
-from polyscene import Column, DataError, FitContext, Number, Phase, PolysceneError, Routing, Tables, Windows
+from polyscene import (
+    Column,
+    DataError,
+    FitContext,
+    Number,
+    Phase,
+    PolysceneError,
+    Routing,
+    Tables,
+    Windows,
+    both_directions,
+)
 from polyscene.features.encoder import SharedModules
 from polyscene.features.entity import EntityEncoder
 from polyscene.registry.host import load_host
 from polyscene_kg.adapter import ComplexGateBank
-from polyscene_kg.data import both_directions, train_facts
+from polyscene_kg.data import train_facts
 from polyscene_kg.features import GraphEncoder, cell
 from polyscene_kg.loss import SelfAdversarialConfig, SelfAdversarialLoss
 from polyscene_kg.relations import OTHER, entity_types
