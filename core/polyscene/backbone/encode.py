@@ -30,13 +30,13 @@ class Tokens:
     Args:
         tokenizer: of the model; a text is cut at ``max_len`` tokens.
         texts: n texts; characters that UTF-8 cannot hold become question marks.
-        max_len: most tokens of a text, special tokens included.
+        max_len: most tokens of a text, special tokens included; None takes them all.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_len: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_len: int | None) -> None:
         ids = tokenizer(
             [text.encode("utf-8", "replace").decode() for text in texts],
-            truncation=True,
+            truncation=max_len is not None,
             max_length=max_len,
             padding=False,
             return_attention_mask=False,

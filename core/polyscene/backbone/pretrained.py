@@ -125,6 +125,11 @@ class Backbone:
         store, digests = self._filled(texts, states=True)
         return store.states(digests)
 
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number ``[n]`` of tokens of each text, special tokens included, of which ``max_len`` would be read."""
+        _require_strings(texts)
+        return Tokens(self._tokenizer, texts, max_len=None).lengths
+
     def suffix_module(self) -> Suffix:
         """The layers that are tuned with pooling, fresh from the pretrained weights, float32.
 

@@ -8,22 +8,18 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from polyscene.config.validate import bounded
-from polyscene.data.phases import Phase
+from polyscene.tasks.judging import JudgingConfig, JudgingTask
 from polyscene.tasks.past import SampledPast
-from polyscene.tasks.task import PairTask, TaskContext
+from polyscene.tasks.task import TaskContext
 
 
 @dataclass
-class ClickConfig:
-    """Options of the click task.
+class ClickConfig(JudgingConfig):
+    """Options of the click task, beside those of all tasks that judge pairs.
 
     Args:
-        threshold: a row is a positive when its value is above this.
-        balanced: weigh classes so that positives and negatives count the same in total.
-        focal_gamma: focusing exponent of the focal loss, 0 for plain cross-entropy [Lin et al., ICCV 2017].
         head: ``bilinear`` compares state and item; ``mlp`` adds a network over both, which can be adapted.
         history: how the user's past is read: as a ``sequence`` by the run's sequence model; as a ``sample`` of
             other rows by the task itself, for rows without an order; or not at all (``none``), so that a row is
@@ -33,9 +29,6 @@ class ClickConfig:
         dropout: share of the network's units that are left out in training.
     """
 
-    threshold: float = 0.5
-    balanced: bool = False
-    focal_gamma: float = 0.0
     head: Literal["bilinear", "mlp"] = "bilinear"
     history: Literal["sequence", "sample", "none"] = "sequence"
     sample: int = bounded(48, at_least=1)
@@ -43,7 +36,7 @@ class ClickConfig:
     dropout: float = bounded(0.1, at_least=0, at_most=1)
 
 
-class ClickTask(PairTask):
+class ClickTask(JudgingTask):
     """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with class weights and focusing.
 
     The head ``mlp`` adds ``MLP(Adapt(F [h; x; h * x]))``, as click models with a shared bottom do: one network for
@@ -55,17 +48,11 @@ class ClickTask(PairTask):
     def __init__(self, config: ClickConfig, context: TaskContext) -> None:
         super().__init__(config, context)
         events, d_model = context.events, context.d_model
-        _, row = events.rows([Phase.TRAIN])
-        positive_R = (events.value_R[torch.from_numpy(row).to(events.value_R.device)] > config.threshold).double()
-        # Laplace's rule keeps the logit finite when training has one class only.
-        rate = float((positive_R.sum() + 1) / (len(row) + 2))
         self.reads_past, self.adapts_pairs = config.history == "sequence", config.head == "mlp"
-        self.register_buffer("class_weight", torch.tensor([0.5 / (1 - rate), 0.5 / rate]))
-        self.class_weight: Tensor
         self.scale = 1 / math.sqrt(d_model)
         self.bilinear = nn.Linear(d_model, d_model, bias=False)
         nn.init.eye_(self.bilinear.weight)
-        self.bias = nn.Parameter(torch.tensor(math.log(rate / (1 - rate))))
+        self.bias = nn.Parameter(torch.tensor(self.first_bias))
         self.bias_N = nn.Parameter(torch.zeros(events.n_items))
         if config.history == "sample":
             self.past = SampledPast(events, self.labels(events.value_R), d_model, config.sample)
@@ -89,19 +76,6 @@ class ClickTask(PairTask):
     def logits(self, h: Tensor, x: Tensor, item: Tensor, pair: Tensor | None = None) -> Tensor:
         logit = (self.bilinear(h) * x).sum(dim=-1) * self.scale + self.bias_N[item] + self.bias
         return logit if pair is None else logit + self.judge(pair).squeeze(-1)
-
-    def pair_loss(self, logit: Tensor, value: Tensor) -> Tensor:
-        label = self.labels(value).to(logit.dtype)
-        loss = functional.binary_cross_entropy_with_logits(logit, label, reduction="none")
-        if self.config.focal_gamma:
-            # exp(-loss) is the probability given to the true class.
-            loss = loss * (1 - torch.exp(-loss)) ** self.config.focal_gamma
-        if self.config.balanced:
-            loss = loss * self.class_weight[label.long()]
-        return loss
-
-    def labels(self, value: Tensor) -> Tensor:
-        return value > self.config.threshold
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
         """The bilinear part, all pairs at once: what there is to rank by without an adapter of pairs."""

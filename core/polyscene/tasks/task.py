@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -13,6 +13,12 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.registry.components import Registry
+
+if TYPE_CHECKING:
+    from polyscene.backbone import Backbone
+    from polyscene.data.scenario import Scenario
+    from polyscene.data.tables import Tables
+    from polyscene.features.encoder import SharedModules
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,22 @@ class TaskContext:
         events: the scenario's events; tasks may read statistics of ``Phase.TRAIN`` rows only.
         registry: for the loss that the config names.
         where: the scenario, for error messages.
+        scenario: what the plugin declares.
+        tables: the scenario's data; rows of users and items are numbered as in ``events``.
+        backbone: for tasks that have texts of their own.
+        shared: modules that all scenarios share.
+        restored: whether a checkpoint will bring what the task has learned.
     """
 
     d_model: int
     events: Events
     registry: Registry
     where: str = ""
+    scenario: Scenario | None = None
+    tables: Tables | None = None
+    backbone: Backbone | None = None
+    shared: SharedModules | None = None
+    restored: bool = False
 
 
 class Catalogue(ABC):
@@ -65,6 +81,7 @@ class Task(nn.Module, ABC):
         compares_all: whether a step compares with the whole catalogue, so that it pays to encode that at once.
         judges: whether rows are judged one by one, where other tasks rank the items.
         shareable: whether domains of one scenario can have the task in common: all that it keeps is learned.
+        alone: whether a scenario that learns it can learn nothing else.
     """
 
     ranks: ClassVar[bool] = True
@@ -73,6 +90,7 @@ class Task(nn.Module, ABC):
     compares_all: ClassVar[bool] = True
     judges: ClassVar[bool] = False
     shareable: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: TaskContext) -> None:
         super().__init__()
@@ -91,6 +109,23 @@ class Task(nn.Module, ABC):
 
         Called when more rows are known than in training: validation rows at the test, the latest at serving.
         """
+
+    def row_weights(self, events: Events) -> Tensor | None:
+        """How often each event row is to be drawn in training, ``[R]``; None where all rows count the same."""
+        return None
+
+    @classmethod
+    def texts(cls, config: Any, context: TaskContext) -> Sequence[str]:
+        """Texts that the task has encoded beside those of columns: they go through the backbone before training.
+
+        Args:
+            config: an instance of the task's config class.
+            context: as when the task is built, before there are shared modules.
+
+        Raises:
+            PolysceneError: there is no way to make them.
+        """
+        return ()
 
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         """States ``[B, T, d]`` of tasks that do not read a history."""

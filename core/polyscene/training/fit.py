@@ -151,10 +151,12 @@ class Fitting:
         samplers: dict[str, WindowSampler | RowSampler] = {}
         for number, (name, one) in enumerate(self.scenarios.items()):
             task, events = self.model.main_task(name), one.events.to(self.model.device)
-            if task.from_history and not task.reads_past:
-                samplers[name] = RowSampler(events, seed * 1009 + number)
+            weights_R = task.row_weights(events)
+            if not task.reads_past:
+                samplers[name] = RowSampler(events, seed * 1009 + number, weights_R)
             else:
-                samplers[name] = WindowSampler(events, one.config.max_history if task.from_history else 1)
+                length = one.config.max_history if task.from_history else 1
+                samplers[name] = WindowSampler(events, length, weights_R)
         share = Share(trainer.temperature, self.batch_rows, trainer.max_scenarios_per_step or len(samplers))
         shares = {name: one.config.share for name, one in self.scenarios.items()}
         return MixedSampler(samplers, shares, share, seed)
