@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from polyscene.data.scenario import ScenarioConfig as ScenarioConfig
     from polyscene.data.scenario import TaskSpec as TaskSpec
     from polyscene.data.scenario import View as View
+    from polyscene.data.scenario import Way as Way
     from polyscene.data.sources.atomic import read_atomic as read_atomic
     from polyscene.data.sources.csv import read_csv as read_csv
     from polyscene.data.sources.parquet import read_parquet as read_parquet
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from polyscene.graph.directions import INVERSE as INVERSE
     from polyscene.graph.directions import both_directions as both_directions
     from polyscene.graph.enrichment import Enrichment as Enrichment
+    from polyscene.graph.enrichment import graph_enrichment as graph_enrichment
     from polyscene.graph.files import read_facts as read_facts
+    from polyscene.graph.items import ItemGraph as ItemGraph
     from polyscene.graph.links import check_links as check_links
     from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
@@ -73,7 +76,7 @@ _HOME = {
     "data.events": ("Events",),
     "data.generated": ("generate",),
     "data.phases": ("Phase",),
-    "data.scenario": ("Scenario", "ScenarioConfig", "TaskSpec", "View"),
+    "data.scenario": ("Scenario", "ScenarioConfig", "TaskSpec", "View", "Way"),
     "data.sources.atomic": ("read_atomic",),
     "data.sources.csv": ("read_csv",),
     "data.sources.parquet": ("read_parquet",),
@@ -84,8 +87,9 @@ _HOME = {
     "features.encoder": ("Encoder", "FitContext"),
     "features.identity": ("IdSpace", "id_space"),
     "graph.directions": ("INVERSE", "both_directions"),
-    "graph.enrichment": ("Enrichment",),
+    "graph.enrichment": ("Enrichment", "graph_enrichment"),
     "graph.files": ("read_facts",),
+    "graph.items": ("ItemGraph",),
     "graph.links": ("check_links",),
     "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),

@@ -36,12 +36,12 @@ def polyscene_components() -> Iterable[Component]:  # type: ignore[empty-body]
 
 @hookspec
 def polyscene_enrich(  # type: ignore[empty-body]
-    scenario: str, tables: Any, loaded: dict[str, Any], splits: dict[str, Any]
+    scenario: str, tables: Any, loaded: dict[str, Any], splits: dict[str, Any], options: dict[str, Any]
 ) -> Enrichment | None:
-    """Extra columns for the items or users of another plugin's scenario (called once per scenario and run).
+    """Extra columns for the items of a scenario, another plugin's or one's own (called once per scenario and run).
 
-    ``loaded`` holds the tables of all scenarios of the run by name and ``splits`` their splits, so that what is
-    added comes from train rows only. Return ``None`` to add nothing.
+    ``loaded`` holds the tables of all scenarios of the run by name, ``splits`` their splits, so that what is added
+    comes from train rows only, and ``options`` their configs. Return ``None`` to add nothing.
     """
 
 

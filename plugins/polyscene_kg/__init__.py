@@ -13,6 +13,7 @@ from polyscene import (
     ScenarioConfig,
     TaskSpec,
     Text,
+    Way,
     components_of,
     hookimpl,
     imported,
@@ -33,15 +34,15 @@ class KgConfig(ScenarioConfig):
         dataset: the graph; any folder with ``train``, ``valid`` and ``test`` or one file of facts will do.
         readable_ids: whether ids of entities are their names ("anatomical_structure"), where the graph brings no
             ``entity2text.txt``; otherwise entities have no text.
-        shuffle_links: link films to entities at random: the control that shows what the graph itself is worth.
-        link_seed: seed of that shuffle.
+        enrich: what the graph gives to the films of video, one way or several: ``verbalized`` (facts as a text),
+            ``attention`` (entities around the film, weighed as in KGAT), ``side_vectors`` (vectors learned from
+            the facts alone). With ``[]`` it explains recommendations and gives nothing.
     """
 
     dataset: str = "freebase_films"
     split: dict[str, Any] = field(default_factory=lambda: {"name": "triples"})
     readable_ids: bool = True
-    shuffle_links: bool = False
-    link_seed: int = 0
+    enrich: Way | list[Way] = field(default_factory=lambda: ["attention"])
 
 
 KG = Scenario(
@@ -64,18 +65,24 @@ def polyscene_scenarios() -> list[Scenario]:
 
 @hookimpl
 def polyscene_components() -> list[Component]:
-    """The graph encoder, the complex_gate adapter, the self_adversarial loss and the triples split."""
-    return components_of(__name__, "features", "adapter", "loss", "split")
+    """The complex_gate adapter, the self_adversarial loss and the triples split."""
+    return components_of(__name__, "adapter", "loss", "split")
 
 
 @hookimpl
 def polyscene_enrich(
-    scenario: str, tables: Tables, loaded: dict[str, Tables], splits: dict[str, Split]
+    scenario: str,
+    tables: Tables,
+    loaded: dict[str, Tables],
+    splits: dict[str, Split],
+    options: dict[str, Any],
 ) -> Enrichment | None:
     """Facts about the films of ``video``, where both scenarios are in the run; nothing otherwise."""
     if scenario != ENRICHED or "kg" not in loaded:
         return None
-    return imported("polyscene_kg.enrichment", "film_facts")(tables, loaded["kg"], splits["kg"])
+    ways = options["kg"].enrich
+    film_facts = imported("polyscene_kg.enrichment", "film_facts")
+    return film_facts(tables, loaded["kg"], splits["kg"], [ways] if isinstance(ways, str) else ways)
 
 
 @hookimpl

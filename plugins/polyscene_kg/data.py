@@ -33,7 +33,7 @@ def _films(config: KgConfig, data: DataAccess, facts: pd.DataFrame) -> Tables:
     types = entity_types(distinct)
     titles = read_links("movielens_1m").set_index("entity")["item_id"]
     title = types.index.to_series().map(titles.to_dict())
-    links = {name: _linked(name, types.index, config) for name in LINKS}
+    links = {name: _linked(name, types.index) for name in LINKS}
     entities = pd.DataFrame(
         {
             "item_id": types.index,
@@ -73,9 +73,7 @@ def read_links(name: str) -> pd.DataFrame:
     return read_parquet(LINKS[name], ["item_id", "entity"]).astype("str")
 
 
-def _linked(name: str, entities: pd.Index, config: KgConfig) -> np.ndarray:
+def _linked(name: str, entities: pd.Index) -> np.ndarray:
     links = read_links(name)
     film = links["item_id"].to_numpy(dtype=object)
-    if config.shuffle_links:
-        film = np.random.default_rng(config.link_seed).permutation(film)
     return entities.to_series().map(dict(zip(links["entity"], film, strict=True))).to_numpy(dtype=object)

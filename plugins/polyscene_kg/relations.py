@@ -37,6 +37,25 @@ DOMAINS: dict[str, tuple[str, str]] = {
 }
 OTHER = "thing"
 
+# What people call a relation of a film. Freebase states most facts twice; those that lead away from films do.
+WORDS = {
+    "film.film.actor": "actor",
+    "film.film.award_nomination": "award nomination",
+    "film.film.award_won": "award",
+    "film.film.cinematography": "cinematographer",
+    "film.film.country": "country",
+    "film.film.directed_by": "director",
+    "film.film.genre": "genre",
+    "film.film.language": "language",
+    "film.film.prequel": "prequel",
+    "film.film.produced_by": "producer",
+    "film.film.production_companies": "production company",
+    "film.film.rating": "content rating",
+    "film.film.sequel": "sequel",
+    "film.film.subjects": "subject",
+    "film.film.written_by": "writer",
+}
+
 
 def entity_types(facts: pd.DataFrame) -> pd.Series:
     """The type of each entity, indexed by entity, sorted: the one that most of its facts imply.

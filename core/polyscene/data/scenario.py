@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from polyscene.data.columns import Column, Id, Text
 from polyscene.data.domains import DomainsConfig
@@ -12,6 +12,10 @@ from polyscene.data.domains import DomainsConfig
 if TYPE_CHECKING:
     from polyscene.data.access import DataAccess
     from polyscene.data.tables import Tables
+
+
+Way = Literal["verbalized", "attention", "side_vectors"]
+"""How a knowledge graph enriches items: :func:`polyscene.graph.enrichment.graph_enrichment` says what each does."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from polyscene.features.entity import EntityEncoder
 from polyscene.features.fusion import Fusion
 from polyscene.features.gated import GatedFusion, GatedFusionConfig
 from polyscene.features.identity import IdEncoder, IdEncoderConfig
+from polyscene.features.kgat import KgatEncoder, KgatEncoderConfig
 from polyscene.features.number import NumberEncoder, NumberEncoderConfig
+from polyscene.features.side_vectors import SideVectorsEncoder, SideVectorsEncoderConfig
 from polyscene.features.tags import TagsEncoder, TagsEncoderConfig
 from polyscene.features.text import TextEncoder, TextEncoderConfig
 from polyscene.features.tfidf import TfidfEncoder, TfidfEncoderConfig
@@ -24,6 +26,8 @@ COMPONENTS = [
     Component("encoder", "tags", TagsEncoder, TagsEncoderConfig),
     Component("encoder", "number", NumberEncoder, NumberEncoderConfig),
     Component("encoder", "time", TimeEncoder, TimeEncoderConfig),
+    Component("encoder", "kgat", KgatEncoder, KgatEncoderConfig),
+    Component("encoder", "side_vectors", SideVectorsEncoder, SideVectorsEncoderConfig),
     Component("fusion", "concat", ConcatFusion),
     Component("fusion", "gated", GatedFusion, GatedFusionConfig),
 ]

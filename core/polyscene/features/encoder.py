@@ -17,6 +17,7 @@ from polyscene.data.columns import Column
 
 if TYPE_CHECKING:
     from polyscene.backbone.states import TokenStates
+    from polyscene.graph.items import ItemGraph
 
 
 class SharedModules(nn.Module):
@@ -70,6 +71,7 @@ class FitContext:
         seed: the run's seed; encoders that draw numbers at fit time use it.
         tunable: the backbone, where its last layers are trained; None where texts are frozen vectors.
         user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).
+        graph: the knowledge graph that the table's items are linked to (training facts only), if any.
     """
 
     d_model: int
@@ -84,6 +86,7 @@ class FitContext:
     seed: int = 0
     tunable: Tunable | None = None
     user_of_row: np.ndarray | None = None
+    graph: ItemGraph | None = None
 
 
 class Encoder(nn.Module, ABC):

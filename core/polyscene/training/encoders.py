@@ -154,6 +154,7 @@ def _contexts(
             seed=session.config.seed,
             tunable=session.backbone if session.config.backbone.tune != "frozen" else None,
             user_of_row=user_of_row if table == "events" else None,
+            graph=group.whole.graph if table == "items" else None,
         )
         for table in TABLES
     }

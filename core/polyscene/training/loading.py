@@ -23,9 +23,10 @@ from polyscene.data.partition import Part, partition
 from polyscene.data.scenario import Scenario
 from polyscene.data.splits.base import Split
 from polyscene.data.tables import Tables
-from polyscene.errors import DataError, DataNotAvailable
-from polyscene.graph.enrichment import Enrichment
+from polyscene.errors import DataNotAvailable
+from polyscene.graph.items import ItemGraph
 from polyscene.registry.host import Host
+from polyscene.training.enriching import enriched
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class LoadedScenario:
         split: the phase of every interaction.
         events: the interactions as flat tensors.
         gated: names of the columns that enrichers added, which come in through a closed gate.
+        graph: the knowledge graph that the items are linked to, where one enriches them.
+        graph_columns: those of the gated columns that come from it.
         whole: the scenario that this is a domain of, ``None`` where it is none.
         part: where the domain lies in it.
     """
@@ -49,6 +52,8 @@ class LoadedScenario:
     split: Split
     events: Events
     gated: tuple[str, ...] = ()
+    graph: ItemGraph | None = None
+    graph_columns: tuple[str, ...] = ()
     whole: LoadedScenario | None = None
     part: Part | None = None
 
@@ -130,11 +135,19 @@ def load_scenarios(
     loaded: dict[str, LoadedScenario] = {}
     for name in tables:
         declared = configured(host.scenario(name), config.scenario[name])
-        scenario, enriched, added = _enriched(declared, tables, splits, host)
-        notes += added
-        events = build_events(enriched, splits[name], scenario)
-        gated = tuple(column.name for column in scenario.item_columns[len(declared.item_columns) :])
-        whole = LoadedScenario(scenario, config.scenario[name], enriched, splits[name], events, gated)
+        added = enriched(declared, tables, splits, config.scenario, host)
+        notes += added.notes
+        events = build_events(added.tables, splits[name], added.scenario)
+        whole = LoadedScenario(
+            added.scenario,
+            config.scenario[name],
+            added.tables,
+            splits[name],
+            events,
+            added.gated,
+            added.graph,
+            added.graph_columns,
+        )
         loaded |= _domains(name, whole, say)
     for note in notes:
         say(note)
@@ -165,37 +178,6 @@ def _domains(name: str, whole: LoadedScenario, say: Callable[[str], None]) -> di
         )
         for part in parts
     }
-
-
-def _enriched(
-    scenario: Scenario, tables: Mapping[str, Tables], splits: Mapping[str, Split], host: Host
-) -> tuple[Scenario, Tables, list[str]]:
-    """The scenario with the columns that other plugins add to its items."""
-    own = tables[scenario.name]
-    notes = []
-    results = host.call(
-        "polyscene_enrich", scenario=scenario.name, tables=own, loaded=dict(tables), splits=dict(splits)
-    )
-    for plugin, enrichment in results.items():
-        if enrichment is None:
-            continue
-        scenario = replace(scenario, item_columns=(*scenario.item_columns, *enrichment.item_columns))
-        own = replace(own, items=_with_columns(own.items, enrichment, plugin))
-        if enrichment.note:
-            notes.append(f"{scenario.name}: {enrichment.note}")
-    return scenario, own, notes
-
-
-def _with_columns(items: pd.DataFrame, enrichment: Enrichment, plugin: str) -> pd.DataFrame:
-    added = [column for column in enrichment.items.columns if column != "item_id"]
-    taken = sorted(set(added) & set(items.columns))
-    if taken:
-        raise DataError(
-            f"the enrichment brings columns that the items already have: {', '.join(taken)}",
-            where=f"plugin {plugin}",
-            fix="give the enriched columns other names",
-        )
-    return items.merge(enrichment.items, on="item_id", how="left", validate="one_to_one")
 
 
 def columns_of(loaded: LoadedScenario, table: str) -> tuple[Column, ...]:

@@ -1,0 +1,104 @@
+"""Enrichment: what plugins add to the items of a scenario, their own or another plugin's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from polyscene.data.columns import Column
+from polyscene.data.scenario import Scenario, ScenarioConfig
+from polyscene.data.splits.base import Split
+from polyscene.data.tables import Tables
+from polyscene.errors import DataError
+from polyscene.graph.enrichment import Enrichment
+from polyscene.graph.items import ItemGraph
+from polyscene.registry.host import Host
+
+
+@dataclass(frozen=True)
+class Enriched:
+    """A scenario with what was added to its items.
+
+    Args:
+        scenario: what the plugin declares, with the new columns.
+        tables: its data, with the new columns.
+        gated: names of the new columns.
+        graph: the knowledge graph that some of them come from, if any.
+        graph_columns: the names of those.
+        notes: one line for the log for each plugin that added something.
+    """
+
+    scenario: Scenario
+    tables: Tables
+    gated: tuple[str, ...] = ()
+    graph: ItemGraph | None = None
+    graph_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def enriched(
+    scenario: Scenario,
+    tables: Mapping[str, Tables],
+    splits: Mapping[str, Split],
+    options: Mapping[str, ScenarioConfig],
+    host: Host,
+) -> Enriched:
+    """The scenario with the columns that plugins add to its items.
+
+    Args:
+        scenario: what is enriched.
+        tables, splits, options: of the scenarios that may lend something, itself among them.
+        host: asks the plugins.
+
+    Raises:
+        DataError: columns of the same name, or two graphs.
+    """
+    result = Enriched(scenario, tables[scenario.name])
+    found = host.call(
+        "polyscene_enrich",
+        scenario=scenario.name,
+        tables=result.tables,
+        loaded=dict(tables),
+        splits={name: splits[name] for name in tables},
+        options={name: options[name] for name in tables},
+    )
+    for plugin, enrichment in found.items():
+        if enrichment is not None:
+            result = _with(result, enrichment, plugin)
+    return result
+
+
+def _with(before: Enriched, enrichment: Enrichment, plugin: str) -> Enriched:
+    if before.graph is not None and enrichment.graph is not None:
+        raise DataError(
+            f"the items of '{before.scenario.name}' are linked to two graphs",
+            where=f"plugin {plugin}",
+            fix="let one of them enrich nothing (enrich=[])",
+        )
+    scenario, added = before.scenario, _names(enrichment.item_columns)
+    return Enriched(
+        replace(scenario, item_columns=(*scenario.item_columns, *enrichment.item_columns)),
+        replace(before.tables, items=_with_columns(before.tables.items, enrichment, plugin)),
+        (*before.gated, *added),
+        before.graph or enrichment.graph,
+        (*before.graph_columns, *(added if enrichment.graph is not None else ())),
+        (*before.notes, *([f"{scenario.name}: {enrichment.note}"] if enrichment.note else [])),
+    )
+
+
+def _names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(column.name for column in columns))
+
+
+def _with_columns(items: pd.DataFrame, enrichment: Enrichment, plugin: str) -> pd.DataFrame:
+    added = [column for column in enrichment.items.columns if column != "item_id"]
+    taken = sorted(set(added) & set(items.columns))
+    if taken:
+        raise DataError(
+            f"the enrichment brings columns that the items already have: {', '.join(taken)}",
+            where=f"plugin {plugin}",
+            fix="give the enriched columns other names",
+        )
+    return items.merge(enrichment.items, on="item_id", how="left", validate="one_to_one")
