@@ -15,7 +15,7 @@ def test_losses_are_means_over_valid_steps_and_weighted_sums_over_tasks() -> Non
     ranking = torch.tensor([[1.0, 2.0, math.nan], [3.0, math.inf, 99.0]], requires_grad=True)
     rating = torch.tensor([[10.0, 20.0, 5.0], [30.0, 5.0, 5.0]], requires_grad=True)
     valid = torch.tensor([[True, True, False], [True, False, False]])
-    batch = {"video": SimpleNamespace(valid_BT=valid)}
+    batch = {"video": SimpleNamespace(learned_BT=valid)}
     weights = {"video": {"ranking": 1.0, "rating": 0.5}}
     losses = step_losses(lambda _: {"video": {"ranking": ranking, "rating": rating}}, batch, weights)  # type: ignore[arg-type]
     assert losses["video"].item() == pytest.approx((1 + 2 + 3) / 3 + 0.5 * (10 + 20 + 30) / 3)
@@ -25,7 +25,7 @@ def test_losses_are_means_over_valid_steps_and_weighted_sums_over_tasks() -> Non
 
 
 def test_a_batch_without_valid_steps_has_no_loss() -> None:
-    batch = {"a": SimpleNamespace(valid_BT=torch.zeros(2, 3, dtype=torch.bool))}
+    batch = {"a": SimpleNamespace(learned_BT=torch.zeros(2, 3, dtype=torch.bool))}
     losses = step_losses(lambda _: {"a": {"t": torch.full((2, 3), math.nan)}}, batch, {"a": {"t": 1.0}})  # type: ignore[arg-type]
     assert losses["a"].item() == 0.0
 

@@ -27,8 +27,27 @@ def build_bank(choices: Sequence[Choice], default: Choice, d_model: int) -> Adap
         PolysceneError: an adapter does not fit the width.
     """
     if all(choice == choices[0] for choice in choices):
-        return choices[0].build(d_model=d_model, n_scenarios=len(choices))
+        bank: AdapterBank = choices[0].build(d_model=d_model, n_scenarios=len(choices))
+        bank.choice = choices[0]
+        return bank
     return AssortedBank(choices, default, d_model)
+
+
+def grown_bank(bank: AdapterBank, choice: Choice) -> AdapterBank:
+    """The bank with one scenario more; outputs of the others stay bit-equal.
+
+    A bank of one kind becomes one of several (:class:`AssortedBank`) where the scenario's choice is another one.
+    """
+    if isinstance(bank, AssortedBank):
+        bank.grow(1, choice)
+    elif bank.choice is None or bank.choice == choice:
+        bank.grow()
+    else:
+        assorted = AssortedBank([bank.choice] * bank.n_scenarios, bank.choice, bank.d_model)
+        assorted.banks[0] = bank
+        assorted.grow(1, choice)
+        return assorted
+    return bank
 
 
 class AssortedBank(AdapterBank):
@@ -121,19 +140,25 @@ class AssortedBank(AdapterBank):
     def scenario_buffers(self) -> dict[str, Tensor]:
         return self._of_banks(lambda bank: bank.scenario_buffers())
 
+    def settle(self) -> None:
+        for bank, _ in self.uniform():
+            bank.settle()
+
     def parameters_per_scenario(self, scenario: int = 0) -> int:
         kind, place = self.places[scenario]
         return self.uniform()[kind][0].parameters_per_scenario(place)
 
-    def grow(self, count: int = 1) -> None:
+    def grow(self, count: int = 1, choice: Choice | None = None) -> None:
+        choice = choice or self.default
         new = range(self.n_scenarios, self.n_scenarios + count)
-        known = self.default in self.distinct
+        known = choice in self.distinct
+        kind = self.uniform()[self.distinct.index(choice)][0] if known else None
         for scenario in new:
-            self._assign(scenario, self.default)
-        if known:
-            self.uniform()[self.distinct.index(self.default)][0].grow(count)
+            self._assign(scenario, choice)
+        if kind is not None:
+            kind.grow(count)
         else:
-            bank = self.default.build(d_model=self.d_model, n_scenarios=count)
+            bank = choice.build(d_model=self.d_model, n_scenarios=count)
             self.banks.append(bank.to(self.bank_K.device).train(self.training))
         self.n_scenarios += count
         self._index(self.bank_K.device)

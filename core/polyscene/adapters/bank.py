@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from polyscene.adapters.blocks import Blocks
 from polyscene.adapters.grouped import can_group, grouped_product
+from polyscene.config.choice import Choice
 
 # Rows without segments get a copy of their own weight matrix each while these copies have no more numbers than
 # this, 4 MiB in float32 (measured on a CPU, widths 64 and 16: at 5 scenarios the other way is 3 times faster in
@@ -76,11 +77,13 @@ class AdapterBank(nn.Module, ABC):
         starts_as_identity: whether that function is ``z = h``.
         ignores_scenario: whether rows of all scenarios go through the same function whatever was learned.
         source: where the kind was published, for reports.
+        choice: what the config said, where it chose the kind; None for a bank that stands for 'no adapter here'.
     """
 
     starts_as_identity: bool = True
     ignores_scenario: bool = False
     source: ClassVar[str] = ""
+    choice: Choice | None = None
 
     def __init__(self, config: Any, d_model: int, n_scenarios: int) -> None:
         super().__init__()
@@ -109,6 +112,13 @@ class AdapterBank(nn.Module, ABC):
         """Parameters that all scenarios share, by name: experts, the network that generates weights, vectors."""
         own = {id(parameter) for parameter in self.scenario_parameters().values()}
         return {name: parameter for name, parameter in self.named_parameters() if id(parameter) not in own}
+
+    def settle(self) -> None:  # noqa: B027  (most kinds count nothing)
+        """Let what was counted since the last time take effect; the model calls it after each pass in training.
+
+        A bank is called several times in a pass, for states and for items in pieces, and all of these calls have
+        to adapt alike.
+        """
 
     def uniform(self) -> list[tuple[AdapterBank, list[int]]]:
         """The banks of one kind that this bank is made of, each with the scenarios of its rows: here itself."""

@@ -101,6 +101,15 @@ class Suffix(nn.Module):
                 load_adapter(self, len(self.scenarios) - 1, Path(self.options.init[scenario]), self.base)
         return self.scenarios.index(scenario)
 
+    def fitted(self) -> dict[str, Any]:
+        """The scenarios that joined, JSON-serialisable."""
+        return {"scenarios": list(self.scenarios)}
+
+    def load_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """Make room for the adapters of the scenarios of :meth:`fitted`; a checkpoint brings them."""
+        for scenario in fitted["scenarios"]:
+            self.join(scenario, initial=False)
+
     def train(self, mode: bool = True) -> Suffix:
         """Stays in eval mode: the cached states below were made without dropout, too."""
         return super().train(False)

@@ -128,6 +128,8 @@ class TrainConfig:
     """Seed of the run (initial weights, order of rows); splits have their own."""
     name: str = ""
     """A word for this run, used in reports."""
+    adapted: list[str] = field(default_factory=list)
+    """Scenarios that ``polyscene adapt`` added to a trained model, in this order; of no use in training."""
 
 
 @dataclass

@@ -17,7 +17,7 @@ from polyscene.data.tables import Tables
 _ORDER_SEED = 0
 
 
-def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
+def build_events(tables: Tables, split: Split, scenario: Scenario, labelled_R: np.ndarray | None = None) -> Events:
     """Interactions sorted by user, phase, time; rows of the same second keep their order in the file.
 
     Under a split whose order means nothing, rows of a phase lie in any order (the same in every run), so that a
@@ -26,6 +26,7 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
 
     Event columns that the scenario declares become tensors: float32 for ``Number``, int64 for ``Timestamp`` and
     int32 codes into :func:`event_labels` for all others (-1 where missing).
+    ``labelled_R`` (bool per interaction) marks the shots of a scenario with few labels.
     Memory beside the tables peaks at the 16 bytes per row of the result, 4 or 8 per event column, and a constant.
     """
     rows = len(tables.interactions)
@@ -37,6 +38,7 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
     time_R = np.zeros(rows, dtype=np.int64)
     sources = {column.name: _source(tables, column) for column in scenario.event_columns}
     columns = {name: np.empty(rows, dtype=source.dtype) for name, source in sources.items()}
+    labelled_F = None if labelled_R is None else np.empty(rows, dtype=bool)
     start_UP = np.zeros((len(tables.users), len(Phase) + 1), dtype=np.int64)
     sort_R = tables.time_R
     if sort_R is not None and not split.ordered:
@@ -52,6 +54,8 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
             time_R[part] = tables.time_R[row_B]
         for name, source in sources.items():
             columns[name][part] = source[row_B]
+        if labelled_F is not None and labelled_R is not None:
+            labelled_F[part] = labelled_R[row_B]
         if len(user_B):
             first, last = user_B[0], user_B[-1] + 1
             cell_B = (user_B - first) * len(Phase) + phase_B
@@ -70,6 +74,7 @@ def build_events(tables: Tables, split: Split, scenario: Scenario) -> Events:
         ordered=split.ordered and tables.time_R is not None,
         together=scenario.together,
         columns={name: torch.from_numpy(column) for name, column in columns.items()},
+        labelled_R=None if labelled_F is None else torch.from_numpy(labelled_F),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class Events:
         ordered: whether the order of a user's rows within a phase means anything.
         together: whether rows of a user with the same time happened at once, as in a basket.
         columns: further columns per row (declared as event columns by the scenario).
+        labelled_R: bool, the rows that may be learned from and counted where a scenario has a few labels only
+            (:mod:`polyscene.data.shots`); the others are context. None: each row is what its phase says.
     """
 
     item_R: Tensor
@@ -43,13 +45,19 @@ class Events:
     ordered: bool = True
     together: bool = False
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    labelled_R: Tensor | None = None
 
     @property
     def n_users(self) -> int:
         return self.start_UP.shape[0]
 
-    def rows(self, phases: Iterable[Phase]) -> tuple[np.ndarray, np.ndarray]:
-        """``(user, row)`` of every row in the given phases: int64 arrays of equal length, user ascending."""
+    def rows(self, phases: Iterable[Phase], *, context: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """``(user, row)`` of rows in the given phases: int64 arrays of equal length, user ascending.
+
+        Args:
+            phases: which rows.
+            context: also those that are not labelled, which nothing may be learned from.
+        """
         wanted = {int(phase) for phase in phases}
         start = self.start_UP.cpu().numpy()
         users, rows = [], []
@@ -60,10 +68,12 @@ class Events:
             rows.append(np.repeat(start[:, phase], count) + within)
         user, row = np.concatenate(users), np.concatenate(rows)
         order = np.argsort(row, kind="stable")
+        if self.labelled_R is not None and not context:
+            order = order[self.labelled_R.cpu().numpy()[row[order]]]
         return user[order], row[order]
 
     def matrix(self, phases: Iterable[Phase], *, weights: bool = False) -> sparse.csr_matrix:
-        """User by item CSR matrix of the given phases: 1 where a row exists, or the summed values."""
+        """User by item CSR matrix of labelled rows in the given phases: 1 where one exists, or summed values."""
         user, row = self.rows(phases)
         item = self.item_R.cpu().numpy()[row]
         value = self.value_R.cpu().numpy()[row] if weights else np.ones(len(row), dtype=np.float32)
@@ -78,4 +88,5 @@ class Events:
             for name in ("item_R", "value_R", "time_R", "start_UP", "cold_N", "cold_U")
         }
         columns = {name: column.to(device) for name, column in self.columns.items()}
-        return Events(**move, n_items=self.n_items, ordered=self.ordered, together=self.together, columns=columns)
+        labelled_R = None if self.labelled_R is None else self.labelled_R.to(device)
+        return replace(self, **move, columns=columns, labelled_R=labelled_R)

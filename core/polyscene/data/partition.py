@@ -58,7 +58,7 @@ def partition(name: str, tables: Tables, split: Split, events: Events, config: D
     """
     by_items, labels, code = _codes(name, tables, config)
     code_R = code[tables.item_R if by_items else tables.user_R]
-    entity_F = events.item_R.long() if by_items else torch.from_numpy(events.rows(Phase)[0])
+    entity_F = events.item_R.long() if by_items else torch.from_numpy(events.rows(Phase, context=True)[0])
     code_F = torch.from_numpy(code)[entity_F]
     parts, problems = [], Problems(f"scenario.{name}.domains")
     for number, label in enumerate(labels):
@@ -96,6 +96,7 @@ def select_events(events: Events, event_R: Tensor, item_N: Tensor | None = None)
         n_items=n_items,
         cold_N=cold_N,
         columns={name: column[event_R] for name, column in events.columns.items()},
+        labelled_R=None if events.labelled_R is None else events.labelled_R[event_R],
     )
 
 

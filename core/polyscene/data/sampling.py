@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,6 +24,24 @@ def step_generator(seed: int, step: int, device: torch.device | str) -> torch.Ge
     generator = torch.Generator(device=device)
     generator.manual_seed((seed * _SEED_FACTOR + step * _STEP_FACTOR) % (1 << 63))
     return generator
+
+
+class Sampler(Protocol):
+    """Draws windows of one scenario.
+
+    Attributes:
+        events: the scenario's events.
+        length: width T of the windows.
+        n_rows: training rows, by which scenarios are mixed.
+    """
+
+    events: Events
+    length: int
+    n_rows: int
+
+    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
+        """``count`` windows of a step."""
+        ...
 
 
 class WindowSampler:
@@ -116,7 +135,7 @@ class RowSampler:
             self.n_marks = int(self.mark_M[-1])
         self._epoch, self._order_M = -1, self.row_M
 
-    def draw(self, count: int, generator: torch.Generator, step: int) -> Windows:
+    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
         """Windows of one row: those that a step takes when every step takes ``count``."""
         first = step * count
         place_B = torch.cat([self._places(start, stop) for start, stop in self._stretches(first, first + count)])
@@ -180,7 +199,7 @@ class MixedSampler:
 
     def __init__(
         self,
-        samplers: Mapping[str, WindowSampler | RowSampler],
+        samplers: Mapping[str, Sampler],
         weights: Mapping[str, float],
         share: Share,
         seed: int,

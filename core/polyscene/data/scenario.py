@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from polyscene.config.validate import bounded
 from polyscene.data.columns import Column, Id, Text
 from polyscene.data.domains import DomainsConfig
 
@@ -65,6 +66,9 @@ class ScenarioConfig:
             each with its encoder, as in ``{users: {id: id, gender: category}}`` (``id`` is the entity's own) or,
             with options of the encoder, ``{zip_code: {name: category, min_rows: 1}}``.
         tasks: what is learned instead of the declared tasks, as in ``[{name: click, options: {threshold: 3}}]``.
+        shots: so many training rows, drawn at random, are labelled: learned from and counted. The others are
+            context of histories. Null labels all.
+        draw: which rows are drawn; shots of one draw are nested.
     """
 
     dataset: str = ""
@@ -75,6 +79,8 @@ class ScenarioConfig:
     domains: DomainsConfig | None = None
     columns: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
     tasks: list[TaskSpec] | None = None
+    shots: int | None = bounded(None, at_least=0)
+    draw: int = bounded(0, at_least=0)
 
 
 @dataclass(frozen=True)

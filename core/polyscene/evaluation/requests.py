@@ -106,7 +106,8 @@ def triple_requests(events: Events, population: Population, *, batch: int, limit
     """One request per fact of the phase: find the tail of (head, relation, ?), all other true tails left out."""
     if population.cold_users:
         return
-    user_N, row_N = (torch.from_numpy(array).to(events.item_R.device) for array in events.rows(Phase))
+    rows = events.rows(Phase, context=True)
+    user_N, row_N = (torch.from_numpy(array).to(events.item_R.device) for array in rows)
     relation_R = events.columns["relation"].long()
     key_N = user_N * (int(relation_R.max()) + 1) + relation_R[row_N]
     stop_U = events.start_UP[:, population.phase + 1]

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,47 @@ class SharedModules(nn.Module):
         if key not in self.modules_by_key:
             self.modules_by_key[key] = create()
         return self.modules_by_key[key]
+
+    def keys(self) -> set[str]:
+        """Keys of the modules that there are."""
+        return set(self.modules_by_key)
+
+    def branch(self, owner: str) -> SharedModules:
+        """What a scenario that is added to a trained model shares with it: see :class:`Branch`."""
+        return Branch(self, owner)
+
+
+@runtime_checkable
+class Branching(Protocol):
+    """A shared module that learns when a scenario joins, of which a scenario added later has a copy."""
+
+    def branch(self) -> nn.Module:
+        """A copy that learns without changing what others get."""
+        ...
+
+
+class Branch(SharedModules):
+    """The shared modules of a trained model, as a scenario that is added to it sees them.
+
+    It reads what is there, and gets a copy of its own of what joining would change (:class:`Branching`, such as
+    the vectors of an id space), so that the others' outputs stay what they were. What is not there yet it creates.
+
+    Args:
+        root: the model's shared modules, which hold copies and new modules too.
+        owner: the scenario.
+    """
+
+    def __init__(self, root: SharedModules, owner: str) -> None:
+        super().__init__()
+        # Not a submodule: the model has it already.
+        self._root, self._suffix, self.inherited = [root], f"-of-{safe_key(owner)}", frozenset(root.keys())
+
+    def get(self, key: str, create: Callable[[], nn.Module]) -> nn.Module:
+        [root] = self._root
+        module = root.get(key, create)
+        if key not in self.inherited or not isinstance(module, Branching):
+            return module
+        return root.get(key + self._suffix, module.branch)
 
 
 def safe_key(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +115,18 @@ class IdSpace(nn.Module):
         fresh = self.init_std * torch.randn(count, old_Md.shape[1], device=old_Md.device)
         self.vector_Md = nn.Parameter(torch.cat([old_Md, fresh]))
         self.trained_M = torch.cat([self.trained_M, self.trained_M.new_zeros(count)])
+
+    def fitted(self) -> dict[str, Any]:
+        """The ids in their order, JSON-serialisable."""
+        return {"ids": list(self.position)}
+
+    def load_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """Make room for the ids of :meth:`fitted`; a checkpoint brings their vectors."""
+        self.extend(fitted["ids"])
+
+    def branch(self) -> IdSpace:
+        """A space that starts with these vectors, of those of its ids that were trained, and goes its own way."""
+        return copy.deepcopy(self).requires_grad_()
 
     def mark_trained(self, ids: Iterable[str]) -> None:
         """Ids of the space that occur in training; ids outside it stay unknown."""

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
 from polyscene.auxiliary.auxiliary import Auxiliary
+from polyscene.config.choice import Choice
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
 from polyscene.model.catalogue import ModelCatalogue
+from polyscene.model.growth import grow
 from polyscene.model.mixed import adapt_together, encode_together
 from polyscene.model.pairs import pair_losses
 from polyscene.model.parts import ScenarioParts
@@ -109,7 +111,20 @@ class PolysceneModel(nn.Module):
                 past_BTd = self._past(name, windows, catalogues[name])
                 past_BTd = before_each_step(past_BTd, windows) if self.main_task(name).from_history else past_BTd
                 losses[name][RECOGNITION] = self.router.loss(past_BTd, self.index[name])
+        if self.training:
+            for bank in self.banks():
+                bank.settle()
         return losses
+
+    def grow(self, name: str, parts: ScenarioParts, adapter: Choice) -> None:
+        """Add a scenario, with slices of its own in banks and router; what the others give stays bit-equal.
+
+        Args:
+            name: the scenario.
+            parts: what it brings.
+            adapter: its adaptation function; slices start as at the beginning of training.
+        """
+        grow(self, name, parts, adapter)
 
     @property
     def device(self) -> torch.device:

@@ -62,6 +62,9 @@ class Recognition(Router):
         logits_KN = torch.bmm(hidden_Nh.expand(self.n_scenarios, -1, -1), self.out_Kh1).squeeze(-1)
         return logits_KN.T + self.bias_K
 
+    def scenario_parameters(self) -> dict[str, nn.Parameter]:
+        return {"out_Kh1": self.out_Kh1, "bias_K": self.bias_K}
+
     def add_scenarios(self, count: int) -> None:
         for name in ("out_Kh1", "bias_K"):
             old = getattr(self, name)

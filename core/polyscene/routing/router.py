@@ -54,6 +54,10 @@ class Router(nn.Module, ABC):
     def add_scenarios(self, count: int) -> None:
         """Add parameters for ``count`` scenarios; logits of the others stay bit-equal."""
 
+    @abstractmethod
+    def scenario_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters whose first dimension is the scenario, by name."""
+
     def grow(self, count: int = 1) -> None:
         """Add scenarios, not recognized until they are trained; what is said of the others stays bit-equal."""
         self.add_scenarios(count)

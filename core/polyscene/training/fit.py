@@ -15,7 +15,8 @@ from torch import Tensor
 from polyscene.config.choice import Choice
 from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
-from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler
+from polyscene.data.sampling import MixedSampler, RowSampler, Sampler, Share, WindowSampler
+from polyscene.data.shots import ShotSampler
 from polyscene.errors import PolysceneError
 from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.validation import steering_scores
@@ -148,14 +149,17 @@ class Fitting:
 
     def _sampler(self) -> MixedSampler:
         trainer, seed = self.config.trainer, self.config.seed + 7_919 * self.fabric.global_rank
-        samplers: dict[str, WindowSampler | RowSampler] = {}
+        samplers: dict[str, Sampler] = {}
         for number, (name, one) in enumerate(self.scenarios.items()):
             task, events = self.model.main_task(name), one.events.to(self.model.device)
             weights_R = task.row_weights(events)
             if not task.reads_past:
                 samplers[name] = RowSampler(events, seed * 1009 + number, weights_R)
+                continue
+            length = one.config.max_history if task.from_history else 1
+            if events.labelled_R is not None:
+                samplers[name] = ShotSampler(events, length)
             else:
-                length = one.config.max_history if task.from_history else 1
                 samplers[name] = WindowSampler(events, length, weights_R)
         share = Share(trainer.temperature, self.batch_rows, trainer.max_scenarios_per_step or len(samplers))
         shares = {name: one.config.share for name, one in self.scenarios.items()}

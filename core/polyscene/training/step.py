@@ -131,9 +131,9 @@ def step_losses(
     """
     losses, recognition = {}, []
     for name, by_task in model(batch).items():
-        valid_BT = batch[name].valid_BT
-        count = valid_BT.sum().clamp(min=1)
-        means = {task: torch.where(valid_BT, loss_BT, 0.0).sum() / count for task, loss_BT in by_task.items()}
+        learned_BT = batch[name].learned_BT
+        count = learned_BT.sum().clamp(min=1)
+        means = {task: torch.where(learned_BT, loss_BT, 0.0).sum() / count for task, loss_BT in by_task.items()}
         if RECOGNITION in means:
             recognition.append(means.pop(RECOGNITION))
         losses[name] = torch.stack([weights[name][task] * mean for task, mean in means.items()]).sum()
