@@ -119,6 +119,7 @@ def training_step(component: Component, n_scenarios: int) -> Callable[[], None]:
 
     def step() -> None:
         (bank(h_Nd, routing) * pull_Nd).mean().backward()
+        bank.settle()
         h_Nd.grad = None
         if optimizer:
             optimizer.step()

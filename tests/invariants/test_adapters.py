@@ -171,6 +171,8 @@ def test_rows_that_only_fill_a_batch_up_count_for_nothing(component):
     wild = torch.cat([rows(40), 100 * rows(12, seed=1)])
     routing = Routing(torch.cat([index_N, index_N[:12]]), real_N=torch.arange(52) < 40)
     torch.testing.assert_close(filled(wild, routing)[:40], expected, rtol=1e-4, atol=1e-5)
+    alone.settle()
+    filled.settle()
     other = filled.state_dict()
     for name, value in alone.state_dict().items():
         torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-5, msg=name)
@@ -181,6 +183,7 @@ def test_a_step_of_training_leaves_a_state_that_a_checkpoint_holds(component, tm
     bank, other = build(component).train(), build(component, trained=False)
     for step in range(3):
         bank(rows(40, seed=step), Routing(index_N=torch.arange(40) % SCENARIOS))
+        bank.settle()
     bank.eval()
     round_trip(bank, other, tmp_path / "bank.safetensors")
     routing = Routing(index_N=torch.arange(9) % SCENARIOS)

@@ -219,3 +219,21 @@ def test_growing_the_banks_leaves_all_losses_bit_equal() -> None:
     torch.manual_seed(0)
     after = losses(model, batch)
     assert all(torch.equal(before[name], after[name]) for name in ALL)
+
+
+@pytest.mark.parametrize("adapter", ["bottleneck", "star"])
+def test_without_dropout_a_pass_in_training_computes_what_eval_mode_does(adapter: str) -> None:
+    """A bank that normalized each call by its own rows would tell targets from candidates, in training alone."""
+    model, loaded, _ = tiny_model(ALL, f"adapter={adapter}", "model.content_dropout=0", "sequence=mean")
+    batch = draw(model, loaded)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    for _ in range(3):  # what is counted leaves its start
+        losses(model.train(), batch)
+    found = []
+    for training in (False, True):
+        torch.manual_seed(0)  # the same candidates
+        found.append(losses(model.train(training), batch))
+    for name in ALL:
+        torch.testing.assert_close(found[1][name], found[0][name], rtol=1e-4, atol=1e-5)

@@ -78,6 +78,10 @@ class CombinedBank(AdapterBank):
             self.append_rows(name, more)
         self.n_scenarios += count
 
+    def settle(self) -> None:
+        for bank in self.banks():
+            bank.settle()
+
     def banks(self) -> list[AdapterBank]:
         """The members in their order."""
         return cast("list[AdapterBank]", list(self.members))

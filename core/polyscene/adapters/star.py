@@ -73,6 +73,9 @@ class Star(AdapterBank):
         hidden_Na = self.auxiliary(torch.cat([h_Nd, scenario_Ne], -1)).relu()
         return h_Nd + x_Nw + self.auxiliary_out(hidden_Na)
 
+    def settle(self) -> None:
+        self.norm.settle()
+
     def scenario_parameters(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.named_parameters() if name.rpartition("_")[2].startswith("K")}
 
