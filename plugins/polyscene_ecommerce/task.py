@@ -107,9 +107,9 @@ class PurchaseTask(RankingTask):
         # Divided by the scale, so that the product with an item's bias is the bias itself.
         return torch.cat([query, share_K / self.scale], dim=-1)
 
-    def _extended(self, x: Tensor, items: Tensor) -> Tensor:
+    def _extended(self, x: Tensor, items: Tensor, hidden_N: Tensor | None = None) -> Tensor:
         """Item vectors ``[..., d + 2]`` with the biases of both kinds as further entries."""
-        return torch.cat([x, *(bias(items).unsqueeze(-1).to(x) for bias in self._biases())], dim=-1)
+        return torch.cat([x, *(bias(items, hidden_N).unsqueeze(-1).to(x) for bias in self._biases())], dim=-1)
 
     def _biases(self) -> list[PopularityBias]:
         return [bias for bias in self.popularity_of_kind if isinstance(bias, PopularityBias)]
@@ -120,15 +120,17 @@ class _KindCatalogue(Catalogue):
 
     def __init__(self, catalogue: Catalogue, task: PurchaseTask) -> None:
         self.catalogue, self.task = catalogue, task
-        self.n_items, self.whole = catalogue.n_items, catalogue.whole
+        self.n_items, self.whole, self.hidden_N = catalogue.n_items, catalogue.whole, catalogue.hidden_N
 
     def all(self) -> Tensor:
         return self.task._extended(
-            self.catalogue.all(), torch.arange(self.n_items, device=self.task.kind.weight.device)
+            self.catalogue.all(),
+            torch.arange(self.n_items, device=self.task.kind.weight.device),
+            self.hidden_N,
         )
 
     def take(self, items: Tensor) -> Tensor:
-        return self.task._extended(self.catalogue.take(items), items)
+        return self.task._extended(self.catalogue.take(items), items, self.hidden_N)
 
 
 def _is_kind(column: str, kind: int, events: Events, row_R: Tensor) -> Tensor:

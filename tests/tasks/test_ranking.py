@@ -32,22 +32,27 @@ def h_BTd() -> torch.Tensor:
 WINDOWS = make_windows([[0, 3, 5], [2, 2, 1]])
 
 
+TRAIN = [0, 0, 0, 1, 1, 2, 3, 5]
+SHARE = np.array([4, 3, 2, 2, 1, 2]) / 14  # training rows only, one imagined row for each item
+NEW = np.arange(N) == 4
+BIAS = np.where(NEW, 0, np.log(SHARE) - np.log(SHARE).mean())  # a new item starts at a middling bias
+
+
 def make_task(registry: Registry, **options: object) -> RankingTask:
-    events = make_events([0, 0, 0, 1, 1, 2], N, test=[5] * 20)
+    events = make_events(TRAIN, N, test=[4] * 20)
     return RankingTask(RankingConfig(**options), make_context(events, registry))  # type: ignore[arg-type]
 
 
 def test_scores_and_full_loss(registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor) -> None:
     task = make_task(registry)
-    share = np.array([4, 3, 2, 1, 1, 1]) / 12  # training rows only, one imagined row for each item
-    bias = np.log(share) - np.log(share).mean()
-    scores = h_BTd.numpy() @ x_Nd.numpy().T / 8 + bias  # a quarter of 1 / sqrt(d)
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 8 + BIAS  # a quarter of 1 / sqrt(d)
     with torch.no_grad():
         ours = task.scores(h_BTd[:, 0], x_Nd[[4, 1]], torch.tensor([4, 1]), "all")
         loss = task.loss(h_BTd, WINDOWS, Table(x_Nd))
     np.testing.assert_allclose(ours.numpy(), scores[:, 0][:, [4, 1]], rtol=1e-5, atol=1e-6)
     positive = np.take_along_axis(scores, WINDOWS.item_BT.numpy()[..., None], axis=-1)[..., 0]
-    np.testing.assert_allclose(loss.numpy(), np.log(np.exp(scores).sum(-1)) - positive, rtol=1e-5, atol=1e-6)
+    partition = np.log(np.exp(scores[..., ~NEW]).sum(-1))  # what training never saw is no candidate
+    np.testing.assert_allclose(loss.numpy(), partition - positive, rtol=1e-5, atol=1e-6)
 
 
 def test_the_sampled_partition_is_right_on_average(
@@ -79,7 +84,11 @@ def test_bpr_over_the_whole_catalogue(registry: Registry, x_Nd: torch.Tensor, h_
     expected = np.zeros((2, 3))
     for b, t in np.ndindex(2, 3):
         positive = WINDOWS.item_BT[b, t].item()
-        pairs = [math.log1p(math.exp(scores[b, t, j] - scores[b, t, positive])) for j in range(N) if j != positive]
+        pairs = [
+            math.log1p(math.exp(scores[b, t, j] - scores[b, t, positive]))
+            for j in range(N)
+            if j not in (positive, 4)
+        ]
         expected[b, t] = np.mean(pairs)
     np.testing.assert_allclose(task.loss(h_BTd, WINDOWS, Table(x_Nd)).detach().numpy(), expected, rtol=1e-5)
 
@@ -90,21 +99,40 @@ def test_an_unknown_loss_is_named_with_the_place(registry: Registry) -> None:
 
 
 def test_the_bias_starts_at_the_log_share_of_training_rows(registry: Registry) -> None:
-    share = np.array([4, 3, 2, 1, 1, 1]) / 12
-    np.testing.assert_allclose(
-        make_task(registry).popularity.all().detach(), np.log(share) - np.log(share).mean(), rtol=1e-5
-    )
+    np.testing.assert_allclose(make_task(registry).popularity.all().detach(), BIAS, rtol=1e-5)
     without = make_task(registry, popularity_bias=False).popularity
     assert without.all().tolist() == [0.0] * N
     assert not without.weight.requires_grad
 
 
+def test_hidden_items_lose_their_popularity(registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor) -> None:
+    """Scores under content dropout are those of new items, in the loss as at serving, and teach their bias."""
+    task, catalogue = make_task(registry), Table(x_Nd)
+    catalogue.hidden_N = torch.tensor([True, False, False, True, False, False])
+    bias = np.where(catalogue.hidden_N.numpy() | NEW, 0, BIAS)
+    np.testing.assert_allclose(task.popularity.all(catalogue.hidden_N).detach(), bias, rtol=1e-5)
+    scores = h_BTd.numpy() @ x_Nd.numpy().T / 8 + bias
+    positive = np.take_along_axis(scores, WINDOWS.item_BT.numpy()[..., None], axis=-1)[..., 0]
+    loss = task.loss(h_BTd, WINDOWS, catalogue)
+    expected = np.log(np.exp(scores[..., ~NEW]).sum(-1)) - positive
+    np.testing.assert_allclose(loss.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+    loss.sum().backward()
+    assert task.popularity.unseen.grad != 0
+
+
+def test_no_candidate_is_new(registry: Registry) -> None:
+    task = make_task(registry)
+    assert task.sampling_N[4] == 0
+    assert (task.sampling_N[~torch.from_numpy(NEW)] > 0).all()
+    assert task.sampling_N.sum().item() == pytest.approx(1)
+
+
 def test_what_is_observed_later_is_counted_and_candidates_stay(registry: Registry) -> None:
-    events = make_events([0, 0, 0, 1, 1, 2], N, test=[5] * 20)
+    events = make_events(TRAIN, N, test=[4] * 20)
     task = RankingTask(RankingConfig(), make_context(events, registry))
     before = task.sampling_N.clone()
     task.observe(events, [Phase.TRAIN, Phase.TEST])
-    share = np.array([4, 3, 2, 1, 1, 21]) / 32
+    share = np.array([4, 3, 2, 2, 21, 2]) / 34
     np.testing.assert_allclose(task.popularity.all().detach(), np.log(share) - np.log(share).mean(), rtol=1e-5)
     assert torch.equal(task.sampling_N, before)
 

@@ -25,9 +25,9 @@ class EntityEncoder(nn.Module):
     Life cycle as an encoder's: construct (cheap; all mistakes in the declaration are reported at once), then
     :meth:`fit`, or :meth:`load_fitted` and ``load_state_dict``, then :meth:`bind`, then :meth:`forward`.
 
-    In training an identity field is replaced by its unknown vector with probability ``content_dropout``,
-    independently for each row of a call, so that content learns to carry entities that have no id vector yet
-    [DropoutNet, NeurIPS'17]. Without columns the result is zero.
+    In training an identity field is replaced by its unknown vector with probability ``content_dropout``, for each
+    row of a call, or for the rows that the caller says (of :meth:`draw_hidden`), so that content learns to carry
+    entities that have no id vector yet [DropoutNet, NeurIPS'17]. Without columns the result is zero.
 
     Args:
         columns: the declared columns; a column may be declared twice with different encoders.
@@ -109,12 +109,23 @@ class EntityEncoder(nn.Module):
         """Whether a step must not ask for all rows (see :class:`Encoder`)."""
         return any(encoder.is_costly for _, encoder in self._fields())
 
-    def forward(self, row: Tensor) -> Tensor:
-        """Vectors ``[..., d_model]`` of rows (int64 ``[...]``)."""
+    def draw_hidden(self, rows: int, device: torch.device) -> Tensor | None:
+        """bool ``[rows]``: the rows whose ids a training step hides; None where it hides none."""
+        if not self.training or self.content_dropout == 0:
+            return None
+        return torch.rand(rows, device=device) < self.content_dropout
+
+    def forward(self, row: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Vectors ``[..., d_model]`` of rows (int64 ``[...]``).
+
+        Args:
+            row: the rows.
+            hidden: bool ``[...]``, those that are taken for new ones; None draws them, in training.
+        """
         if not self.columns:
             return torch.zeros(*row.shape, self.d_model, device=row.device)
-        dropped = None
-        if self.training and self.content_dropout > 0:
+        dropped = hidden
+        if dropped is None and self.training and self.content_dropout > 0:
             dropped = torch.rand(row.shape, device=row.device) < self.content_dropout
         return self.fusion(self._encoded(row, dropped))
 

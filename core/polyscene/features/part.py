@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from polyscene.features.entity import EntityEncoder
@@ -27,9 +28,13 @@ class PartEncoder(nn.Module):
         """Whether a step must not ask for all rows (see :class:`polyscene.Encoder`)."""
         return self.encoder.is_costly
 
-    def forward(self, row: Tensor) -> Tensor:
-        """Vectors ``[..., d_model]`` of the domain's rows (int64 ``[...]``)."""
-        return self.encoder(self.row_N[row])
+    def forward(self, row: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Vectors ``[..., d_model]`` of the domain's rows (int64 ``[...]``), see :class:`EntityEncoder`."""
+        return self.encoder(self.row_N[row], hidden)
+
+    def draw_hidden(self, rows: int, device: torch.device) -> Tensor | None:
+        """As :meth:`EntityEncoder.draw_hidden`, for rows of the domain."""
+        return self.encoder.draw_hidden(rows, device)
 
     @property
     def has_both_views(self) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from polyscene.features.entity import EntityEncoder
+from polyscene.features.part import PartEncoder
 from polyscene.tasks.task import Catalogue
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class ModelCatalogue(Catalogue):
         self.model, self.name = model, name
         self.n_items = model.n_items[name]
         self.whole = not model.items[name].is_costly
+        self.hidden_N = _items(model, name).draw_hidden(self.n_items, model.device)
         self.plain = _Plain(self)
         self._all: tuple[Tensor, Tensor] | None = None
         self._taken: dict[int, tuple[Tensor, tuple[Tensor, Tensor]]] = {}
@@ -59,9 +62,16 @@ class ModelCatalogue(Catalogue):
         return self._taken[id(items)][1][stage]
 
     def _both(self, items: Tensor) -> tuple[Tensor, Tensor]:
-        plain_Nd = self.model.items[self.name](items.flatten())
+        item_N = items.flatten()
+        plain_Nd = self.model.items[self.name](item_N, None if self.hidden_N is None else self.hidden_N[item_N])
         adapted_Nd = self.model.adapt_items(self.name, plain_Nd)
         return adapted_Nd.view(*items.shape, -1), plain_Nd.view(*items.shape, -1)
+
+
+def _items(model: PolysceneModel, name: str) -> EntityEncoder | PartEncoder:
+    items = model.items[name]
+    assert isinstance(items, EntityEncoder | PartEncoder)
+    return items
 
 
 class _Plain(Catalogue):

@@ -22,6 +22,10 @@ class PopularityBias(nn.Module):
     The shares are statistics, not parameters: they are counted on training rows, and :meth:`observe` counts again
     when more rows are known (validation rows at the time of the test, the latest rows at serving).
 
+    An item that no row holds has no share to tell: a count of zero would rank it below everything that was ever
+    seen once. It has a learned bias instead, which starts at that of a middling item and is trained with the items
+    that content dropout makes new for a step.
+
     Args:
         events: the scenario's events.
         half_life_days: if positive, a row counts half as much for each such span before the last row.
@@ -30,6 +34,8 @@ class PopularityBias(nn.Module):
     """
 
     share_N: Tensor
+    log_share_N: Tensor
+    unseen_N: Tensor
 
     def __init__(
         self, events: Events, *, half_life_days: float = 0.0, keep: Keep | None = None, enabled: bool = True
@@ -37,26 +43,38 @@ class PopularityBias(nn.Module):
         super().__init__()
         self.half_life_days, self.keep, self.enabled = half_life_days, keep, enabled
         self.weight = nn.Parameter(torch.ones(()), requires_grad=enabled)
+        self.unseen = nn.Parameter(torch.zeros(()), requires_grad=enabled)
         self.register_buffer("share_N", torch.empty(0), persistent=False)
         self.observe(events, [Phase.TRAIN])
 
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         """Count the rows of the given phases instead of those counted before."""
-        share_N = item_share(events, phases, half_life_days=self.half_life_days, keep=self.keep)
+        known, device = list(phases), self.weight.device
+        share_N = item_share(events, known, half_life_days=self.half_life_days, keep=self.keep)
         log_share_N = share_N.log()
-        self.share_N = share_N.to(self.weight.device)
-        self.register_buffer(
-            "log_share_N", (log_share_N - log_share_N.mean()).to(self.weight.device), persistent=False
-        )
+        self.share_N = share_N.to(device)
+        self.register_buffer("log_share_N", (log_share_N - log_share_N.mean()).to(device), persistent=False)
+        self.register_buffer("unseen_N", ~held_items(events, known).to(device), persistent=False)
 
-    def forward(self, items: Tensor) -> Tensor:
-        """Bias ``[...]`` of items (int64 ``[...]``)."""
-        return self.all()[items]
+    def forward(self, items: Tensor, hidden_N: Tensor | None = None) -> Tensor:
+        """Bias ``[...]`` of items (int64 ``[...]``); those ``hidden_N`` (bool) are taken for unseen ones."""
+        return self.all(hidden_N)[items]
 
-    def all(self) -> Tensor:
+    def all(self, hidden_N: Tensor | None = None) -> Tensor:
         """Bias ``[N]`` of every item."""
-        assert isinstance(self.log_share_N, Tensor)
-        return self.weight * self.log_share_N if self.enabled else torch.zeros_like(self.log_share_N)
+        if not self.enabled:
+            return torch.zeros_like(self.log_share_N)
+        new_N = self.unseen_N if hidden_N is None else self.unseen_N | hidden_N
+        return torch.where(new_N, self.unseen, self.weight * self.log_share_N)
+
+
+def held_items(events: Events, phases: Iterable[Phase]) -> Tensor:
+    """bool ``[N]``: the items that the rows of some phases hold."""
+    _, row = events.rows(phases)
+    row_R = torch.from_numpy(row).to(events.item_R.device)
+    held_N = torch.zeros(events.n_items, dtype=torch.bool, device=events.item_R.device)
+    held_N[events.item_R[row_R].long()] = True
+    return held_N
 
 
 def item_share(

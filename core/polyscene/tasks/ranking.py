@@ -16,7 +16,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.tasks.losses import RankingLoss
-from polyscene.tasks.popularity import PopularityBias
+from polyscene.tasks.popularity import PopularityBias, held_items
 from polyscene.tasks.task import Catalogue, Task, TaskContext
 
 
@@ -66,10 +66,15 @@ class RankingTask(Task):
             half_life_days=config.popularity_half_life_days,
             enabled=config.popularity_bias,
         )
-        # Candidates come half from popularity and half from the whole catalogue, so that each has q > 0.
-        share_N = self.popularity.share_N
-        self.register_buffer("sampling_N", 0.5 * share_N + 0.5 / len(share_N), persistent=False)
+        # What no training row holds can never be right, and as a candidate it would only teach that the unknown is
+        # bad. The others come half from popularity and half evenly, so that each has q > 0.
+        trained_N = held_items(context.events, [Phase.TRAIN])
+        share_N = self.popularity.share_N * trained_N
+        even_N = trained_N / trained_N.sum().clamp(min=1)
+        self.register_buffer("sampling_N", 0.5 * share_N / share_N.sum() + 0.5 * even_N, persistent=False)
+        self.register_buffer("trained_N", trained_N, persistent=False)
         self.sampling_N: Tensor
+        self.trained_N: Tensor
 
     @property
     def scale(self) -> Tensor:
@@ -80,15 +85,16 @@ class RankingTask(Task):
         self.popularity.observe(events, phases)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
-        target_BT, h_BTd = windows.item_BT, self.scale * h_BTd
-        positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) + self.popularity(target_BT)
+        target_BT, h_BTd, bias_N = windows.item_BT, self.scale * h_BTd, self.popularity.all(catalogue.hidden_N)
+        positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) + bias_N[target_BT]
         if catalogue.whole and catalogue.n_items <= self.config.full_softmax_items:
-            candidates_BTC = functional.linear(h_BTd, catalogue.all(), self.popularity.all())
+            bias_N = bias_N.masked_fill(~self.trained_N, -math.inf)
+            candidates_BTC = functional.linear(h_BTd, catalogue.all(), bias_N)
             return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=True)
         count = n_candidates(self.config.candidates, target_BT, catalogue)
-        item_C = torch.multinomial(self.sampling_N, count, replacement=True)
+        item_C = catalogue.draw(self.sampling_N, count)
         log_q_C = torch.log(self.sampling_N[item_C] * count)
-        candidates_BTC = functional.linear(h_BTd, catalogue.take(item_C), self.popularity(item_C) - log_q_C)
+        candidates_BTC = functional.linear(h_BTd, catalogue.take(item_C), bias_N[item_C] - log_q_C)
         candidates_BTC = candidates_BTC.masked_fill(item_C == target_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 

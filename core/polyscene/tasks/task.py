@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from polyscene.data.events import Events
@@ -54,10 +55,12 @@ class Catalogue(ABC):
     Attributes:
         n_items: number of items N.
         whole: whether a training step may ask for all of them; False where encoding an item runs a network.
+        hidden_N: bool, the items that this step takes for new ones (content dropout); None where it hides none.
     """
 
     n_items: int
     whole: bool = True
+    hidden_N: Tensor | None = None
 
     @abstractmethod
     def all(self) -> Tensor:
@@ -66,6 +69,10 @@ class Catalogue(ABC):
     @abstractmethod
     def take(self, items: Tensor) -> Tensor:
         """Vectors ``[..., d]`` of the given items (int64 ``[...]``)."""
+
+    def draw(self, share_N: Tensor, count: int) -> Tensor:
+        """Items ``[C]`` drawn in proportion to shares ``[N]``, with replacement: negatives of a step."""
+        return torch.multinomial(share_N, count, replacement=True)
 
 
 class Task(nn.Module, ABC):
@@ -81,6 +88,7 @@ class Task(nn.Module, ABC):
         compares_all: whether a step compares with the whole catalogue, so that it pays to encode that at once.
         judges: whether rows are judged one by one, where other tasks rank the items.
         shareable: whether domains of one scenario can have the task in common: all that it keeps is learned.
+        reads_together: whether it scores by :meth:`joint_scores`, from what is asked and not from a state.
         alone: whether a scenario that learns it can learn nothing else.
     """
 
@@ -90,6 +98,7 @@ class Task(nn.Module, ABC):
     compares_all: ClassVar[bool] = True
     judges: ClassVar[bool] = False
     shareable: ClassVar[bool] = False
+    reads_together: ClassVar[bool] = False
     alone: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: TaskContext) -> None:
@@ -126,6 +135,10 @@ class Task(nn.Module, ABC):
             PolysceneError: there is no way to make them.
         """
         return ()
+
+    def joint_scores(self, windows: Windows, items_N: Tensor) -> Tensor:
+        """Scores ``[B, N]`` of items, each read together with what windows of one row ask."""
+        raise NotImplementedError(f"{type(self).__name__} scores items by states")
 
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         """States ``[B, T, d]`` of tasks that do not read a history."""
@@ -171,6 +184,14 @@ class PairTask(Task):
     @abstractmethod
     def labels(self, value: Tensor) -> Tensor:
         """bool ``[...]``: which values are positive."""
+
+    def decides(self, logit: Tensor) -> Tensor:
+        """bool ``[...]``: which log odds are enough to take a row for a positive."""
+        return logit > 0
+
+    def settle(self, logit_M: Tensor, label_M: Tensor) -> None:
+        """Choose what :meth:`decides` on validation rows: their log odds ``[M]`` and bool labels."""
+        return
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         x_BTd = catalogue.take(windows.item_BT)
