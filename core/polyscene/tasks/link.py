@@ -62,10 +62,7 @@ class LinkTask(Task):
         target_BT = windows.item_BT
         x_BTd, bias_N = catalogue.take(target_BT), self.activity.all(catalogue.hidden_N)
         positive_BT = (h_BTd * x_BTd).sum(dim=-1) * self.scale + bias_N[target_BT]
-        # Padded steps must not serve as negatives, so draw from valid ones (weight 0 elsewhere).
-        drawn_C = torch.multinomial(windows.valid_BT.flatten().float(), self.config.negatives, replacement=True)
-        item_C = target_BT.flatten()[drawn_C]
-        x_Cd = x_BTd.flatten(0, 1)[drawn_C]
+        item_C, x_Cd = catalogue.peers(windows, self.share_N, self.config.negatives)
         negatives_BTC = functional.linear(h_BTd, self.scale * x_Cd, bias_N[item_C])
         # A neighbor anywhere in the row's window is a true link and no negative for the row.
         linked_BC = ((item_C == target_BT.unsqueeze(-1)) & windows.valid_BT.unsqueeze(-1)).any(dim=1)

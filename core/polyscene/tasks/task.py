@@ -74,6 +74,18 @@ class Catalogue(ABC):
         """Items ``[C]`` drawn in proportion to shares ``[N]``, with replacement: negatives of a step."""
         return torch.multinomial(share_N, count, replacement=True)
 
+    def peers(self, windows: Windows, share_N: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Items ``[C]`` of valid steps of the batch, drawn with replacement, and their vectors ``[C, d]``.
+
+        Args:
+            windows: the batch.
+            share_N: in which shares items come up there.
+            count: number of items C.
+        """
+        # Padded steps must not serve as negatives, so draw from valid ones (weight 0 elsewhere).
+        drawn_C = torch.multinomial(windows.valid_BT.flatten().float(), count, replacement=True)
+        return windows.item_BT.flatten()[drawn_C], self.take(windows.item_BT).flatten(0, 1)[drawn_C]
+
 
 class Task(nn.Module, ABC):
     """Head, loss and scores of one thing that a scenario learns.
