@@ -229,6 +229,9 @@ def test_without_dropout_a_pass_in_training_computes_what_eval_mode_does(adapter
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
     for _ in range(3):  # what is counted leaves its start
         losses(model.train(), batch)
     found = []

@@ -113,7 +113,7 @@ class AdapterBank(nn.Module, ABC):
         own = {id(parameter) for parameter in self.scenario_parameters().values()}
         return {name: parameter for name, parameter in self.named_parameters() if id(parameter) not in own}
 
-    def settle(self) -> None:  # noqa: B027  (most kinds count nothing)
+    def settle(self) -> None:
         """Let what was counted since the last time take effect; the model calls it after each pass in training.
 
         A bank is called several times in a pass, for states and for items in pieces, and all of these calls have

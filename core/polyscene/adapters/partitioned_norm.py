@@ -58,7 +58,7 @@ class PartitionedNorm(nn.Module):
         self._found.clear()
 
     def _normed_by_rows(self, x_Nd: Tensor, routing: Routing) -> Tensor:
-        """By running statistics in value, by those of these rows in gradient; the latter are kept until settled."""
+        """By running statistics in value, by those of these rows in gradient, which are kept until settled."""
         real_N1 = torch.ones_like(x_Nd[:, :1]) if routing.real_N is None else routing.real_N.unsqueeze(1).to(x_Nd)
         count_K1 = self._sum_by_scenario(real_N1, routing)
         enough_K1, divisor_K1 = count_K1 >= 2, count_K1.clamp(min=2)
