@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from polyscene.backbone.config import BackboneConfig
 from polyscene.config.choice import choose
+from polyscene.config.controls import MODELS
 from polyscene.config.declared import check_declaration, check_options
 from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import COMPONENT_GROUPS
@@ -22,10 +23,6 @@ from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 
 Config = TypeVar("Config", bound=TrainConfig)
-
-SINGLE = "single"
-"""The control that trains each scenario alone; the other controls are baselines."""
-
 
 def resolve_train(mapping: Mapping[str, Any], host: Host) -> TrainConfig:
     """A checked training config.
@@ -114,7 +111,7 @@ def _check_saved_adapters(config: TrainConfig, problems: Problems) -> None:
 
 
 def _check_controls(controls: Any, host: Host, problems: Problems) -> None:
-    known = [SINGLE, *host.registry.names("baseline")]
+    known = [*MODELS, *host.registry.names("baseline")]
     for control in controls if isinstance(controls, list) else ():
         if control not in known:
             problems.add(f"'controls' names '{control}'", fix=did_you_mean(str(control), known))

@@ -123,7 +123,9 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     run: RunConfig = field(default_factory=RunConfig)
     controls: list[str] = field(default_factory=list)
-    """What the result is compared with: ``single`` (each scenario alone) and names of baselines."""
+    """What the result is compared with: models trained with one thing changed (``single``, ``id_only``,
+    ``text_only``, ``shuffled_text``, ``no_graph``, ``shuffled_links``; see :mod:`polyscene.config.controls`) and
+    names of baselines."""
     seed: int = 0
     """Seed of the run (initial weights, order of rows); splits have their own."""
     name: str = ""

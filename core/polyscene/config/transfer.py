@@ -8,8 +8,9 @@ from typing import Any
 
 from polyscene.config.choice import Choice, choose
 from polyscene.config.compose import composed, composer
+from polyscene.config.controls import MODELS, SINGLE
 from polyscene.config.overrides import check_overrides, group_options
-from polyscene.config.resolve import SINGLE, check_train
+from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.validate import REPORTED
 from polyscene.config.widths import check_adapters
@@ -84,13 +85,12 @@ def check_transfer(mapping: Mapping[str, Any], host: Host, problems: Problems) -
         values[key] = _remedies(key, kind, values.get(key), host, problems)
     controls = values.get("controls")
     if isinstance(controls, list):
-        if SINGLE in controls:
-            problems.add(
-                f"'controls' names '{SINGLE}'", fix="leave it out: the diagonal of the matrix is that control"
-            )
+        for control in dict.fromkeys(one for one in controls if one in MODELS):
+            own = "the diagonal of the matrix is that control" if control == SINGLE else "train with it instead"
+            problems.add(f"'controls' names '{control}'", fix=f"leave it out: {own}")
         values["controls"] = [
             POPULARITY,
-            *(control for control in controls if control not in (POPULARITY, SINGLE)),
+            *(control for control in controls if control not in (POPULARITY, *MODELS)),
         ]
     strategy = values.get("strategy")
     if isinstance(strategy, Mapping) and strategy.get("name") != "multitask":

@@ -15,6 +15,7 @@ from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_ord
 from polyscene.registry.host import Host
 from polyscene.report import read_metrics, render_terminal, write_metrics
 from polyscene.routing import LABEL, NO_ROUTER, no_router_error
+from polyscene.training.controls import changed_names, control_of
 from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.strategy import JOINT
 
@@ -56,8 +57,9 @@ def evaluate_models(
         method = JOINT if label == JOINT else label.partition("-")[0]
         subjects: dict[str, Subject] = {}
         lengths: dict[str, int] = {}
+        reported = set(wanted) & set(changed_names(control_of(label), run.loaded))
         for name in run.scenarios_of(label):
-            if name not in wanted:
+            if name not in reported:
                 continue
             loaded = run.loaded.scenarios[name]
             subject = run.session.subject(name, loaded)

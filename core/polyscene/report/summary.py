@@ -13,6 +13,8 @@ METHOD_TITLES = {
     "joint_hard": "joint, hard routing",
     "joint_soft": "joint, soft routing",
     "single": "single-scenario model",
+    "id_only": "ids only",
+    "text_only": "text only",
     "item_knn": "item-kNN",
     "user_knn": "user-kNN",
     "ease": "EASE",

@@ -11,6 +11,7 @@ from polyscene.model import PolysceneModel
 from polyscene.routing import RECOGNITION
 from polyscene.training.assembly import build_model
 from polyscene.training.checkpoint import save_adapters
+from polyscene.training.controls import changed, changed_config, control_of
 from polyscene.training.curves import append_metrics, drop_metrics
 from polyscene.training.fit import Fitting, Progress, State, rows_per_scenario
 from polyscene.training.folder import CHECKPOINTS
@@ -45,10 +46,12 @@ class ModelTrainer:
             PolysceneError: a part cannot be built, or the loss is not a number.
         """
         prepared, config = self.prepared, self.prepared.session.config
+        control = control_of(plan.label)
         loaded = replace(
             prepared.loaded, scenarios={name: prepared.loaded.scenarios[name] for name in plan.scenarios}
         )
-        model, learned = build_model(prepared.session, loaded)
+        loaded = changed(control, loaded, config.seed)
+        model, learned = build_model(prepared.session.under(changed_config(control, config)), loaded)
         with self.reporter.stage("train"), self.reporter.bar(f"train {plan.label}", config.trainer.steps) as bar:
             state = Fitting(
                 model,

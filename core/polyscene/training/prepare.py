@@ -8,15 +8,16 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from polyscene.config.controls import MODELS
 from polyscene.data.domains import scenario_of
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject
 from polyscene.routing import check_worth_routing
+from polyscene.training.controls import check_controls
 from polyscene.training.folder import write_fingerprint
 from polyscene.training.loading import Loaded
 from polyscene.training.reporter import Reporter
 from polyscene.training.session import Session
-from polyscene.training.strategy import SINGLE
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
     """Load the scenarios of a session's config, and keep splits and fingerprint in the run directory.
 
     Raises:
-        ConfigError: the balancer needs a package that is not installed, or a router is left with one scenario.
+        ConfigError: a control changes nothing, the balancer needs a package that is not installed, or a router is
+            left with one scenario.
         DataError: data is missing or wrong.
     """
     session.config.balancer.build(names=list(session.config.scenario))  # one that lacks something says so by now
@@ -46,6 +48,7 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
         loaded = session.load()
         # As the config was checked, but without the scenarios whose data is not at hand.
         check_worth_routing(session.config.router.name, [list(loaded.scenarios)])
+        check_controls(session.config.controls, loaded)
     with reporter.stage("fingerprint"):
         fingerprints = {name: one.tables.fingerprint() for name, one in loaded.scenarios.items()}
         if fabric.is_global_zero:
@@ -66,7 +69,7 @@ def _encode(session: Session, loaded: Loaded) -> None:
     backbone.check_tuning([scenario_of(name) for name, one in loaded.scenarios.items() if one.text_columns()])
     if config.backbone.tune != "frozen":
         backbone.token_states(texts)
-    if config.backbone.tune == "frozen" or set(config.controls) - {SINGLE}:
+    if config.backbone.tune == "frozen" or set(config.controls) - set(MODELS):
         backbone.embed(texts)
     session.say(
         f"texts: {len(texts):,} in use, {backbone.forwards:,} went through the backbone, "

@@ -18,6 +18,7 @@ from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.report.schema import TRANSFER
 from polyscene.training.assembly import build_model
+from polyscene.training.controls import changed, control_of
 from polyscene.training.files import read_json
 from polyscene.training.folder import CHECKPOINTS, RESOLVED, read_config, read_fingerprint
 from polyscene.training.loading import Loaded
@@ -64,13 +65,13 @@ class RestoredRun:
         return loaded
 
     def labels(self) -> list[str]:
-        """The models of the run, the joint one first."""
+        """The models of the run: the joint one first, controls last."""
         found = [path.parent.name for path in (self.folder / CHECKPOINTS).glob("*/model.safetensors")]
         if not found:
             raise CheckpointError(
                 "no model was saved", where=str(self.folder), fix="repeat the training with run.dir to finish it"
             )
-        return sorted(found, key=lambda label: (label != JOINT, label))
+        return sorted(found, key=lambda label: (label != JOINT, bool(control_of(label)), label))
 
     def scenarios_of(self, label: str) -> list[str]:
         """The scenarios that a model learned, in the order of their adapters."""
@@ -80,6 +81,7 @@ class RestoredRun:
         """A model of the run, in eval mode."""
         learned = self._learned(label)
         loaded = replace(self.loaded, scenarios={name: self.loaded.scenarios[name] for name in learned})
+        loaded = changed(control_of(label), loaded, self.config.seed)
         model, _ = build_model(
             self.session,
             loaded,

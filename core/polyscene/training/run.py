@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.backbone import Suffix
+from polyscene.config.controls import CHANGES, MODELS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.report import render_terminal, write_html, write_metrics
-from polyscene.training.controls import evaluate_baseline
+from polyscene.training.baselines import evaluate_baseline
+from polyscene.training.controls import changed_names, control_of, control_plans
 from polyscene.training.devices import launch_fabric
 from polyscene.training.folder import open_run
 from polyscene.training.loggers import Logger, NoLogger
@@ -21,7 +23,7 @@ from polyscene.training.prepare import prepare
 from polyscene.training.provenance import source_of
 from polyscene.training.reporter import Reporter, peak_memory_mib
 from polyscene.training.session import Session, prepare_torch
-from polyscene.training.strategy import JOINT, SINGLE, Plan, Single, Strategy
+from polyscene.training.strategy import JOINT, Plan, Single, Strategy
 
 
 def train(config: TrainConfig, host: Host) -> Path:
@@ -86,17 +88,24 @@ class _Run:
         strategy: Strategy = self.config.strategy.build()
         plans = strategy.plans(names)
         alone = {plan.scenarios for plan in plans if len(plan.scenarios) == 1}
-        if SINGLE in self.config.controls:
-            plans += [plan for plan in Single(None).plans(names) if plan.scenarios not in alone]
-        return plans
+        controls: list[Plan] = []
+        for control in self.config.controls:
+            if control == SINGLE:
+                controls += [plan for plan in Single(None).plans(names) if plan.scenarios not in alone]
+            elif control in CHANGES:
+                controls += control_plans(control, plans, self.loaded)
+        return plans + controls
 
     def _evaluate(self, plan: Plan, model: PolysceneModel, seconds: float) -> None:
         model.eval()
-        lengths = {name: self.loaded.scenarios[name].config.max_history for name in plan.scenarios}
+        reported = changed_names(control_of(plan.label), self.loaded)
+        lengths = {
+            name: self.loaded.scenarios[name].config.max_history for name in plan.scenarios if name in reported
+        }
         for name, length in lengths.items():
             rows = evaluate_model(model, self.subjects[name], length, method=plan.method, seed=self.config.seed)
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
-        subjects = {name: self.subjects[name] for name in plan.scenarios}
+        subjects = {name: self.subjects[name] for name in lengths}
         together = evaluate_domains(model, subjects, lengths, method=plan.method, seed=self.config.seed)
         for name in dict.fromkeys(row["scenario"] for row in together):
             self._add(name, plan.method, [row for row in together if row["scenario"] == name], seconds)
@@ -104,7 +113,7 @@ class _Run:
     def _controls(self) -> None:
         for name, subject in self.subjects.items():
             for control in self.config.controls:
-                if control == SINGLE:
+                if control in MODELS:
                     continue
                 rows, seconds = evaluate_baseline(control, subject, self.loaded.scenarios[name], self.session)
                 if rows:

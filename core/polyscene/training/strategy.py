@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
+from polyscene.config.controls import SINGLE
 from polyscene.registry.components import Component
 from polyscene.training.objective import Multitask, Objective, ObjectiveContext
 
-JOINT, SINGLE = "joint", "single"
+JOINT = "joint"
 
 
 @dataclass(frozen=True)

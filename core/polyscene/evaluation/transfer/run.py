@@ -17,7 +17,7 @@ from polyscene.registry.host import Host
 from polyscene.report import print_transfer, write_transfer, write_transfer_page
 from polyscene.report.page import FILE as REPORT
 from polyscene.training.assembly import build_model
-from polyscene.training.controls import evaluate_baseline
+from polyscene.training.baselines import evaluate_baseline
 from polyscene.training.devices import launch_fabric
 from polyscene.training.folder import CHECKPOINTS, open_run
 from polyscene.training.loggers import Logger, NoLogger

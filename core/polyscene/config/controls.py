@@ -1,0 +1,16 @@
+"""The controls that are models: what a config may name beside baselines."""
+
+from __future__ import annotations
+
+SINGLE = "single"
+"""Each scenario alone: what the others give or take."""
+CHANGES = {
+    "id_only": "items are read by their ids, without content dropout: what content gives",
+    "text_only": "items are read by their own texts: what ids and other columns give",
+    "shuffled_text": "every item has the texts of another one: what texts give beyond more parameters",
+    "no_graph": "items are read without what the knowledge graph adds: what the graph gives",
+    "shuffled_links": "every linked item has the entity of another one: what the right facts give",
+}
+"""What each of the others changes in a run, and what the comparison says."""
+MODELS = (SINGLE, *CHANGES)
+"""All of them; each is trained with the rows, seed and steps of the run."""
