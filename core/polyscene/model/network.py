@@ -108,7 +108,7 @@ class PolysceneModel(nn.Module):
             }
         if self.router is not None:
             for name, windows in batch.items():
-                past_BTd = self._past(name, windows, catalogues[name])
+                past_BTd = self.past(name, windows, catalogues[name])
                 past_BTd = before_each_step(past_BTd, windows) if self.main_task(name).from_history else past_BTd
                 losses[name][RECOGNITION] = self.router.loss(past_BTd, self.index[name])
         if self.training:
@@ -175,7 +175,7 @@ class PolysceneModel(nn.Module):
         """
         if self.router is None:
             raise no_router_error(where=f"scenario '{name}'")
-        past_BTd = self._past(name, windows, catalogue)
+        past_BTd = self.past(name, windows, catalogue)
         from_history = self.main_task(name).from_history
         return self.router.probabilities(after_all(past_BTd, windows) if from_history else past_BTd[:, 0])
 
@@ -247,7 +247,7 @@ class PolysceneModel(nn.Module):
         """Item vectors through the scenario's adapter."""
         return self.item_bank(x_Nd, Routing.of_segments([(self.index[name], len(x_Nd))], x_Nd.device))
 
-    def _past(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
+    def past(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
         """What the router reads: means ``[B, T + 1, d]`` of histories, or queries ``[B, T, d]``."""
         assert isinstance(catalogue, ModelCatalogue)
         if not self.main_task(name).from_history:
