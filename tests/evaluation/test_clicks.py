@@ -54,8 +54,9 @@ def test_auc_over_all_compares_rows_of_different_domains() -> None:
 
 
 def test_joined_rows_keep_their_order() -> None:
-    one = Judged(torch.tensor([1.0]), torch.tensor([True]), torch.tensor([4]), torch.tensor([0.5]))
-    two = Judged(torch.tensor([2.0]), torch.tensor([False]), torch.tensor([5]), torch.tensor([0.1]))
+    yes, no = torch.tensor([True]), torch.tensor([False])
+    one = Judged(torch.tensor([1.0]), yes, torch.tensor([4]), yes, torch.tensor([0.5]), torch.tensor([0.7]))
+    two = Judged(torch.tensor([2.0]), no, torch.tensor([5]), yes, torch.tensor([0.1]), torch.tensor([0.2]))
     joined = Judged.join([one, two])
     assert joined.logit_M.tolist() == [1.0, 2.0]
     assert joined.user_M.tolist() == [4, 5]

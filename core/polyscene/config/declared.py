@@ -31,7 +31,10 @@ def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> Non
             where = f"{owner}: {table} column '{column.name or 'id'}'"
             choose("encoder", {**column.options, "name": column.encoder_name}, host, problems, where)
     for task in scenario.tasks:
-        choose("task", {**task.options, "name": task.name}, host, problems, f"{owner}: task '{task.name}'")
+        where = f"{owner}: task '{task.name}'"
+        choice = choose("task", {**task.options, "name": task.name}, host, problems, where)
+        if choice and len(scenario.tasks) > 1 and getattr(choice.component.build, "alone", False):
+            problems.add(f"{where} stands beside others", fix="leave them out: its states are of no use to them")
 
 
 def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: Host, problems: Problems) -> None:

@@ -52,8 +52,13 @@ def evaluate_ratings(
 
 def values_of_targets(subject: Subject, user_B: torch.Tensor, phase: int) -> torch.Tensor:
     """Values (ratings, clicks) of the users' rows in a phase, in the order in which requests list them."""
+    return subject.events.value_R[rows_of_targets(subject, user_B, phase)]
+
+
+def rows_of_targets(subject: Subject, user_B: torch.Tensor, phase: int) -> torch.Tensor:
+    """The users' event rows in a phase, int64, in the order in which requests list them."""
     start_B, stop_B = subject.events.start_UP[user_B, phase], subject.events.start_UP[user_B, phase + 1]
     count_B = stop_B - start_B
     first_B = start_B - count_B.cumsum(0) + count_B
     row_M = torch.repeat_interleave(count_B)
-    return subject.events.value_R[torch.arange(len(row_M), device=row_M.device) + first_B[row_M]]
+    return torch.arange(len(row_M), device=row_M.device) + first_B[row_M]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,9 +12,8 @@ from torch.nn import functional
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError
+from polyscene.tasks.cutoff import Decision, best_cutoff
 from polyscene.tasks.task import PairTask, TaskContext
-
-Decision = Literal["f1", "balanced_accuracy"]
 
 
 @dataclass
@@ -41,7 +39,8 @@ class JudgingConfig:
     def __post_init__(self) -> None:
         if self.balanced and self.resample:
             raise ConfigError(
-                "balanced and resample both even out the classes", fix="choose one of them, or rare ones count twice"
+                "balanced and resample both even out the classes",
+                fix="choose one of them, or rare ones count twice",
             )
 
 
@@ -54,7 +53,6 @@ class JudgingTask(PairTask):
             the state dict keeps it with the weights that it was chosen for.
     """
 
-    config: JudgingConfig
     class_weight: Tensor
     cutoff: Tensor
 
@@ -86,8 +84,16 @@ class JudgingTask(PairTask):
             loss = loss * self.class_weight[label.long()]
         return loss
 
+    def decides(self, logit: Tensor) -> Tensor:
+        return logit > self.cutoff
+
+    def settle(self, logit_M: Tensor, label_M: Tensor) -> None:
+        cutoff = best_cutoff(logit_M, label_M, self.config.decision)
+        if cutoff is not None:
+            self.cutoff.fill_(cutoff)
+
     def row_weights(self, events: Events) -> Tensor | None:
-        """One over the training rows of a row's class; None where rows are drawn as they are, or have one class."""
+        """One over the training rows of a row's class; None if rows are drawn as they are, or have one class."""
         label_R = self.labels(events.value_R).long()
         train = torch.from_numpy(events.rows([Phase.TRAIN])[1]).to(label_R.device)
         count_2 = torch.bincount(label_R[train], minlength=2)

@@ -55,7 +55,7 @@ def build_model(
     parts = {}
     for name, scenario in loaded.scenarios.items():
         key = scenario_of(name)
-        tasks = _tasks(session, name, scenario, groups[key], parts)
+        tasks = _tasks(session, name, scenario, groups[key], parts, shared, restored=fitted is not None)
         bound = {table: encoder_of(encoder, scenario, table) for table, encoder in encoders[key].items()}
         # A task that makes its own query, as the triple task does, reads neither user vectors nor steps.
         main, declared = next(iter(tasks.values())), scenario.scenario
@@ -127,11 +127,32 @@ def task_names(specs: Sequence[TaskSpec]) -> list[str]:
     return names
 
 
+def task_context(session: Session, name: str, loaded: LoadedScenario) -> TaskContext:
+    """What a task of a scenario knows of it, before there is a model."""
+    return TaskContext(
+        session.config.model.d_model,
+        loaded.events,
+        session.host.registry,
+        f"scenario.{name}",
+        loaded.scenario,
+        loaded.tables,
+        session.backbone,
+    )
+
+
 def _tasks(
-    session: Session, name: str, loaded: LoadedScenario, group: Sharing, built: Mapping[str, ScenarioParts]
+    session: Session,
+    name: str,
+    loaded: LoadedScenario,
+    group: Sharing,
+    built: Mapping[str, ScenarioParts],
+    modules: SharedModules,
+    *,
+    restored: bool,
 ) -> dict[str, Task]:
     """The tasks of a scenario. Domains of the same items share those that keep nothing but what they learn."""
-    host, context = session.host, TaskContext(session.config.model.d_model, loaded.events, session.host.registry)
+    host = session.host
+    context = replace(task_context(session, name, loaded), shared=modules, restored=restored)
     before = next((built[other].tasks for other in group.members if other in built), None)
     same_items = loaded.part is not None and loaded.part.item_N is None
     tasks = {}
@@ -145,9 +166,7 @@ def _tasks(
             tasks[key] = before[key]
         else:
             events = group.events() if shared else loaded.events
-            tasks[key] = component.build(
-                options, context=replace(context, events=events, where=f"scenario.{name}")
-            )
+            tasks[key] = component.build(options, context=replace(context, events=events))
     main = next(iter(tasks.values()))
     if main.from_history and not main.reads_past and not loaded.scenario.user_columns:
         raise ConfigError(

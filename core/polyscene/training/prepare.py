@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from polyscene.config.choice import chosen
 from polyscene.config.controls import MODELS
 from polyscene.data.domains import scenario_of
 from polyscene.data.splits import save_split
 from polyscene.evaluation.evaluator import Subject
 from polyscene.routing import check_worth_routing
+from polyscene.training.assembly import task_context
 from polyscene.training.controls import check_controls
 from polyscene.training.folder import write_fingerprint
-from polyscene.training.loading import Loaded
+from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.reporter import Reporter
 from polyscene.training.session import Session
 
@@ -56,17 +58,18 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
                 save_split(folder / "split" / f"{name}.safetensors", one.split)
             write_fingerprint(folder, session.config, fingerprints)
     with reporter.stage("encode"), fabric.rank_zero_first():
-        _encode(session, loaded)
+        encode_texts(session, loaded)
     return Prepared(session, loaded, {name: session.subject(name, one) for name, one in loaded.scenarios.items()})
 
 
-def _encode(session: Session, loaded: Loaded) -> None:
+def encode_texts(session: Session, loaded: Loaded) -> None:
     """Every text through the backbone once, before anything else needs it."""
-    texts = [text for one in loaded.scenarios.values() for column in one.text_columns() for text in column]
+    by_scenario = {name: _texts(session, name, one) for name, one in loaded.scenarios.items()}
+    texts = [text for own in by_scenario.values() for text in own]
     if not texts:
         return
     config, backbone = session.config, session.backbone
-    backbone.check_tuning([scenario_of(name) for name, one in loaded.scenarios.items() if one.text_columns()])
+    backbone.check_tuning([scenario_of(name) for name, own in by_scenario.items() if own])
     if config.backbone.tune != "frozen":
         backbone.token_states(texts)
     if config.backbone.tune == "frozen" or set(config.controls) - set(MODELS):
@@ -75,3 +78,14 @@ def _encode(session: Session, loaded: Loaded) -> None:
         f"texts: {len(texts):,} in use, {backbone.forwards:,} went through the backbone, "
         "the others were in the store"
     )
+
+
+def _texts(session: Session, name: str, loaded: LoadedScenario) -> list[str]:
+    """The texts of a scenario's columns, and those that its tasks make."""
+    texts = [text for column in loaded.text_columns() for text in column]
+    for spec in loaded.scenario.tasks:
+        choice = chosen("task", {**spec.options, "name": spec.name}, session.host, where=f"scenario '{name}'")
+        own: Callable[..., Sequence[str]] | None = getattr(choice.component.build, "texts", None)
+        if own is not None:
+            texts += own(choice.options, task_context(session, name, loaded))
+    return texts

@@ -10,6 +10,7 @@ from polyscene.config.controls import CHANGES, MODELS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
+from polyscene.features.text import TextEncoder
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.report import render_terminal, write_html, write_metrics
@@ -133,7 +134,7 @@ class _Run:
 
     def _count_parameters(self, model: PolysceneModel) -> None:
         suffixes = [module for module in model.modules() if isinstance(module, Suffix)]
-        reads_text = any(one.text_columns() for one in self.loaded.scenarios.values())
+        reads_text = any(isinstance(module, TextEncoder) for module in model.modules())
         self.parameters = {
             "backbone": self.session.backbone_parameters() if reads_text else 0,
             "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -79,7 +79,8 @@ class Session:
             name,
             loaded.scenario,
             loaded.events.to(self.device),
-            from_history=getattr(task.build, "from_history", True),
+            # Whoever judges pairs is asked about users, whatever it reads of them.
+            from_history=getattr(task.build, "from_history", True) or getattr(task.build, "judges", False),
             protocol=loaded.split.description,
             own_item_U=_own_items(loaded, self.device),
             ranked=not getattr(task.build, "judges", False),

@@ -7,7 +7,8 @@ from polyscene.evaluation.metrics.beyond_accuracy import (
     popularity_bias,
     recommendation_counts,
 )
-from polyscene.evaluation.metrics.click import auc, calibration_error, grouped_auc, log_loss
+from polyscene.evaluation.metrics.click import auc, calibration_error, grouped_auc, log_loss, users_with_both
+from polyscene.evaluation.metrics.decision import decision_figures
 from polyscene.evaluation.metrics.rank import average_precision, hit, ndcg, recall, reciprocal_rank
 from polyscene.evaluation.metrics.rating import mae, rmse
 from polyscene.evaluation.metrics.summary import Summary, summarize
@@ -19,6 +20,7 @@ __all__ = [
     "average_precision",
     "calibration_error",
     "catalogue_coverage",
+    "decision_figures",
     "filtered_ranks",
     "gini",
     "grouped_auc",
@@ -36,4 +38,5 @@ __all__ = [
     "recommendation_counts",
     "rmse",
     "summarize",
+    "users_with_both",
 ]

@@ -45,6 +45,14 @@ def grouped_auc(score_R: Tensor, label_R: Tensor, user_R: Tensor) -> float:
     return (torch.nan_to_num(auc_U) * weight_U).sum().div(weight_U.sum()).item()
 
 
+def users_with_both(label_R: Tensor, user_R: Tensor) -> Tensor:
+    """The users, int64 ascending, whose rows have both labels: those that :func:`grouped_auc` counts."""
+    user_U, code_R = torch.unique(user_R, return_inverse=True)
+    rows_U = torch.bincount(code_R, minlength=len(user_U))
+    positives_U = torch.bincount(code_R[label_R.bool()], minlength=len(user_U))
+    return user_U[(positives_U > 0) & (positives_U < rows_U)]
+
+
 def log_loss(probability_R: Tensor, label_R: Tensor) -> float:
     """Mean binary cross-entropy in nats; probabilities are kept 1e-7 away from 0 and 1. NaN without rows."""
     probability_R = probability_R.double().clamp(1e-7, 1 - 1e-7)
