@@ -117,7 +117,7 @@ class Entities:
 
     def ids(self, space: str, position: Tensor) -> Tensor:
         key = f"shared.modules_by_key.id-{space}."
-        position = position * self.d[key + "trained_M"][position]
+        position = position * (self.d[key + "count_M"][position] > 0)
         if self.noise.ids:
             position = position * (torch.rand(position.shape) >= self.noise.ids)
         return F.embedding(position, self.p[key + "vector_Md"])

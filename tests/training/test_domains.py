@@ -62,7 +62,7 @@ def test_without_an_adapter_domains_are_one_function(by_age: tuple[PolysceneMode
 def test_encoders_are_fitted_on_the_training_rows_of_the_domains_in_the_model() -> None:
     one, other = domain_model(shown={"domains": AGES})[:2]
     ids = one.shared.modules_by_key["id-shown-2f-users"]
-    trained = {label for label, position in ids.position.items() if ids.trained_M[position]}  # type: ignore[union-attr, index]
+    trained = {label for label, position in ids.position.items() if ids.count_M[position]}  # type: ignore[union-attr, index]
     of_domains = [
         set(scenario.tables.users["user_id"].iloc[scenario.events.rows([Phase.TRAIN])[0]])
         for scenario in other.scenarios.values()
@@ -73,7 +73,7 @@ def test_encoders_are_fitted_on_the_training_rows_of_the_domains_in_the_model() 
     _, loaded, session = domain_model(shown={"domains": AGES})
     young, _ = build_model(session, replace(loaded, scenarios={YOUNG: loaded.scenarios[YOUNG]}))
     ids = young.shared.modules_by_key["id-shown-2f-users"]
-    assert {label for label, at in ids.position.items() if ids.trained_M[at]} == of_domains[0]  # type: ignore[union-attr, index]
+    assert {label for label, at in ids.position.items() if ids.count_M[at]} == of_domains[0]  # type: ignore[union-attr, index]
 
 
 def test_domains_partition_the_rows(by_age: tuple[PolysceneModel, Loaded, Any]) -> None:

@@ -36,6 +36,8 @@ class ModelConfig:
     """Width of entity vectors and user states."""
     content_dropout: float = bounded(0.2, at_least=0, at_most=1)
     """Share of rows whose id vectors are replaced by the unknown vector in training, so that new items work."""
+    count_gate: bool = False
+    """Whether an id counts by how often training saw it (not at all if never), and content for the rest."""
     adapt: list[Site] = field(default_factory=lambda: ["users", "items", "pairs"])
     """The places that get adapters."""
 
@@ -169,6 +171,8 @@ class RecommendConfig:
     """Which adapter the user's state goes through: the scenario's own (label) or, as if nobody had named it, that
     of the likeliest scenario (hard), a mixture by probability (soft), or either as the router's config says
     (router)."""
+    explain: bool = False
+    """Show what joins each item with the user's past: paths of at most two facts in the knowledge graph."""
     device: str = "auto"
     """Device: ``auto``, ``cpu``, ``cuda``."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -46,6 +46,19 @@ class SharedModules(nn.Module):
 
 
 @runtime_checkable
+class Fitted(Protocol):
+    """A shared module that learns more than parameters, and from its users: it can be told without them."""
+
+    def fitted(self) -> dict[str, Any]:
+        """What was learned besides parameters, JSON-serialisable."""
+        ...
+
+    def load_fitted(self, fitted: Mapping[str, Any]) -> None:
+        """Restore it, with parameters of the right shapes."""
+        ...
+
+
+@runtime_checkable
 class Branching(Protocol):
     """A shared module that learns when a scenario joins, of which a scenario added later has a copy."""
 
@@ -113,6 +126,7 @@ class FitContext:
         tunable: the backbone, where its last layers are trained; None where texts are frozen vectors.
         user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).
         graph: the knowledge graph that the table's items are linked to (training facts only), if any.
+        train_counts: the number of training interactions of each row, None where they were not counted.
     """
 
     d_model: int
@@ -128,6 +142,11 @@ class FitContext:
     tunable: Tunable | None = None
     user_of_row: np.ndarray | None = None
     graph: ItemGraph | None = None
+    train_counts: np.ndarray | None = None
+
+    def row_counts(self) -> np.ndarray:
+        """Training interactions ``[N]`` of each row's entity; 1 for a training row where they were not counted."""
+        return self.train_rows.astype(np.int64) if self.train_counts is None else self.train_counts
 
 
 class Encoder(nn.Module, ABC):
@@ -192,6 +211,10 @@ class Encoder(nn.Module, ABC):
     def forward_dropped(self, row: Tensor, dropped: Tensor) -> Tensor:
         """:meth:`forward`, with the unknown vector where ``dropped`` (bool ``[...]``)."""
         return torch.where(dropped.unsqueeze(-1), self.unknown(), self(row))
+
+    def counts(self, row: Tensor) -> Tensor:
+        """How often training saw the ids ``[...]`` of rows (float); asked of identities only."""
+        raise NotImplementedError(f"encoder '{type(self).__name__}' has is_identity set and no counts")
 
     def unknown(self) -> Tensor:
         """The vector ``[out_dim]`` of an entity about which this column says nothing."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from polyscene.config.validate import options_from
 from polyscene.data.columns import Column
 from polyscene.errors import CheckpointError, ConfigError, DataError, Problems, did_you_mean
+from polyscene.features.count_gate import CountGate
 from polyscene.features.encoder import Encoder, FitContext, safe_key
 from polyscene.features.fusion import Fusion
 from polyscene.registry.components import Component, Registry
@@ -34,6 +35,8 @@ class EntityEncoder(nn.Module):
         registry: where encoders are looked up by name.
         fusion: the fusion component and ``fusion_config`` its config.
         id_column: the column with the entity's own id, read by ``Id()`` without a name.
+        count_gate: whether ids are weighted by how often training saw them, see :class:`CountGate`; those that it
+            never saw and those that are hidden then add nothing at all.
         gated: names of columns that come in through a closed gate, ``tanh(g)`` with ``g = 0``: the result is that
             of the other columns until training opens it.
         owner: ``scenario/table`` for messages.
@@ -51,11 +54,13 @@ class EntityEncoder(nn.Module):
         fusion_config: Any = None,
         id_column: str = "item_id",
         content_dropout: float = 0.0,
+        count_gate: bool = False,
         gated: Collection[str] = (),
         owner: str = "",
     ) -> None:
         super().__init__()
         self.id_column, self.owner, self.content_dropout = id_column, owner, content_dropout
+        self.count_gate = count_gate
         self._fusion, self._fusion_config = fusion, fusion_config
         self.columns: dict[str, Column] = {}
         self.encoders = nn.ModuleDict()
@@ -138,7 +143,7 @@ class EntityEncoder(nn.Module):
         """Vectors ``[..., d_model]`` of rows by their ids alone, and by everything else as if they were new."""
         fields = self._encoded(row, torch.ones_like(row, dtype=torch.bool))
         own = {
-            field: self._gated(field, self.norms[field](encoder(row)))
+            field: self._gated(field, self.norms[field](encoder(row))) * self._trust(field, row, None)
             if encoder.is_identity
             else torch.zeros_like(fields[field])
             for field, encoder in self._fields()
@@ -152,7 +157,18 @@ class EntityEncoder(nn.Module):
             hidden = dropped if encoder.is_identity else None
             x = encoder(row) if hidden is None else encoder.forward_dropped(row, hidden)
             fields[field] = self._gated(field, self.norms[field](x))
+            if encoder.is_identity:
+                fields[field] = fields[field] * self._trust(field, row, hidden)
         return fields
+
+    def _trust(self, field: str, row: Tensor, hidden: Tensor | None) -> Tensor:
+        """How far ids are trusted ``[..., 1]``."""
+        if field not in self.count_gates:
+            return torch.ones(1, device=row.device)
+        encoder = self.encoders[field]
+        assert isinstance(encoder, Encoder)
+        trust = self.count_gates[field](encoder.counts(row))
+        return (trust if hidden is None else trust * ~hidden).unsqueeze(-1)
 
     def _gated(self, field: str, x: Tensor) -> Tensor:
         return x * self.gates[field].tanh() if field in self.gated else x
@@ -184,6 +200,9 @@ class EntityEncoder(nn.Module):
         for field in identities if len(identities) < len(dims) else ():
             nn.init.constant_(self.norms.get_parameter(f"{field}.weight"), _FIRST_IDENTITY_WEIGHT)
         self.gates = nn.ParameterDict({field: nn.Parameter(torch.zeros(())) for field in sorted(self.gated)})
+        # Where ids are all there is, nothing could stand in for them.
+        gates = identities if self.count_gate and len(identities) < len(dims) else []
+        self.count_gates = nn.ModuleDict({field: CountGate() for field in gates})
         if dims:
             self.fusion: Fusion = self._fusion.build(self._fusion_config, dims=dims, d_model=context.d_model)
 

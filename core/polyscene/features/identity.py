@@ -46,7 +46,8 @@ class IdEncoder(Encoder):
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         code_N, labels = unique_labels(values)
-        seen = [labels[code] for code in np.unique(code_N[context.train_rows]) if code >= 0]
+        count_M = np.bincount(code_N[code_N >= 0], context.row_counts()[code_N >= 0], len(labels))
+        seen = {label: int(count) for label, count in zip(labels, count_M, strict=True) if count}
         space = self._join_space(context)
         space.extend(context.spaces.get(self._space_name(context), seen))
         space.mark_trained(seen)
@@ -71,6 +72,9 @@ class IdEncoder(Encoder):
         # Position 0 is the unknown vector: one lookup does, where two would have two gradients of the whole size.
         return self._space(self.id_N[row] * ~dropped)
 
+    def counts(self, row: Tensor) -> Tensor:
+        return self._space.count_M[self.id_N[row]]
+
     def unknown(self) -> Tensor:
         return self._space.vector_Md[0]
 
@@ -92,18 +96,19 @@ class IdEncoder(Encoder):
 class IdSpace(nn.Module):
     """Vectors ``vector_Md`` of the ids of one space; row 0 is the unknown vector.
 
-    ``trained_M`` says which ids training saw. It is saved, as the vectors of the others are noise.
+    ``count_M`` says how often training saw each id, over all tables of the space. It is saved, as the vectors of
+    those that it never saw are noise.
     """
 
     looked_up = ("vector_Md",)
-    trained_M: Tensor
+    count_M: Tensor
 
     def __init__(self, d_model: int, init_std: float) -> None:
         super().__init__()
         self.init_std = init_std
         self.position: dict[str, int] = {}
         self.vector_Md = nn.Parameter(init_std * torch.randn(1, d_model))
-        self.register_buffer("trained_M", torch.zeros(1, dtype=torch.bool))
+        self.register_buffer("count_M", torch.zeros(1))
 
     def extend(self, ids: Iterable[str]) -> None:
         """Add the ids that the space does not hold yet; the others keep their place and vector."""
@@ -114,7 +119,7 @@ class IdSpace(nn.Module):
         old_Md = self.vector_Md.detach()
         fresh = self.init_std * torch.randn(count, old_Md.shape[1], device=old_Md.device)
         self.vector_Md = nn.Parameter(torch.cat([old_Md, fresh]))
-        self.trained_M = torch.cat([self.trained_M, self.trained_M.new_zeros(count)])
+        self.count_M = torch.cat([self.count_M, self.count_M.new_zeros(count)])
 
     def fitted(self) -> dict[str, Any]:
         """The ids in their order, JSON-serialisable."""
@@ -128,14 +133,20 @@ class IdSpace(nn.Module):
         """A space that starts with these vectors, of those of its ids that were trained, and goes its own way."""
         return copy.deepcopy(self).requires_grad_()
 
-    def mark_trained(self, ids: Iterable[str]) -> None:
-        """Ids of the space that occur in training; ids outside it stay unknown."""
-        known = [self.position[label] for label in ids if label in self.position]
-        self.trained_M[torch.tensor(known, dtype=torch.int64, device=self.trained_M.device)] = True
+    def mark_trained(self, ids: Mapping[str, int] | Iterable[str]) -> None:
+        """Ids of the space that occur in training, and how often if that is known; others stay unknown."""
+        counts = ids if isinstance(ids, Mapping) else dict.fromkeys(ids, 1)
+        known = {
+            self.position[str(label)]: count for label, count in counts.items() if str(label) in self.position
+        }
+        place_M = torch.tensor(list(known), dtype=torch.int64, device=self.count_M.device)
+        self.count_M[place_M] += torch.tensor(
+            list(known.values()), dtype=torch.float32, device=self.count_M.device
+        )
 
     def forward(self, position: Tensor) -> Tensor:
         """Vectors ``[..., d]`` at int positions; an untrained position gives the unknown vector."""
-        return nn.functional.embedding(position * self.trained_M[position], self.vector_Md)
+        return nn.functional.embedding(position * (self.count_M[position] > 0), self.vector_Md)
 
 
 def id_space(context: FitContext, name: str, init_std: float = 0.05) -> IdSpace:

@@ -123,6 +123,7 @@ def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: 
         fusion_config=config.fusion.options,
         id_column="user_id" if table == "users" else "item_id",
         content_dropout=config.model.content_dropout if table != "events" else 0.0,
+        count_gate=config.model.count_gate and table != "events",
         gated=loaded.gated if table == "items" else (),
         owner=f"{name}/{table}",
     )
@@ -134,16 +135,17 @@ def _contexts(
     tables, events, learned_R = group.whole.tables, group.whole.events, group.learned_R()
     user_of_row, train_row = _rows_of_users(events)
     train_row[np.setdiff1d(np.arange(len(train_row)), group.held_events())] = False
-    train_rows = {
-        "items": np.bincount(tables.item_R[learned_R], minlength=len(tables.items)) > 0,
-        "users": np.bincount(tables.user_R[learned_R], minlength=len(tables.users)) > 0,
-        "events": train_row,
+    counts = {
+        "items": np.bincount(tables.item_R[learned_R], minlength=len(tables.items)),
+        "users": np.bincount(tables.user_R[learned_R], minlength=len(tables.users)),
+        "events": train_row.astype(np.int64),
     }
     train_interactions = pd.DataFrame(tables.interactions[learned_R])
     return {
         table: FitContext(
             d_model=session.config.model.d_model,
-            train_rows=train_rows[table],
+            train_rows=counts[table] > 0,
+            train_counts=counts[table],
             shared=shared,
             embed_texts=session.backbone.embed,
             embedding_dim=session.backbone.embedding_dim if group.whole.text_columns() else 0,
