@@ -45,7 +45,7 @@ def naive(one: LoadedScenario, population: Population) -> dict[int, tuple[list[i
         targets = set(rows.item[rows.phase == population.phase])
         if not targets:
             continue
-        if population.phase != Phase.COLD and bool(one.split.cold_U[user]) != population.cold_users:
+        if bool(one.split.cold_U[user]) != population.cold_users:
             continue
         before = Phase.VALIDATION if population.phase == Phase.VALIDATION else Phase.TEST
         found[int(user)] = (rows.item[rows.phase < before].tolist(), targets)  # type: ignore[call-overload]

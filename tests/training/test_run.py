@@ -74,6 +74,7 @@ def test_the_rows_of_a_run(finished: Path) -> None:
         "cold",
         "cold_all",
         "cold_user",
+        "cold_both",
     }
     assert {row["population"] for row in rows_of(finished, scenario=FACTS)} == {"warm"}
     assert [row["seed"] for row in rows] == [0] * len(rows)

@@ -20,8 +20,8 @@ Examples:
 def evaluate(arguments: tuple[str, ...]) -> None:
     """Measure a trained RUN again, on all scenarios or some, for all populations or one.
 
-    Keys: run (a directory, or latest), scenario, protocol (warm, cold, cold_all, cold_user), route (label, hard,
-    soft), device, data.root, data.cache, data.offline, root (folder that latest looks in).
+    Keys: run (a directory, or latest), scenario, protocol (warm, cold, cold_all, cold_user, cold_both), route
+    (label, hard, soft), device, data.root, data.cache, data.offline, root (folder that latest looks in).
     """
     from polyscene.config.arguments import from_arguments
     from polyscene.config.schema import EvaluateConfig

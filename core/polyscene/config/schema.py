@@ -142,7 +142,7 @@ class EvaluateConfig:
 
     run: str
     """A run directory, or ``latest``."""
-    protocol: Literal["", "warm", "cold", "cold_all", "cold_user"] = ""
+    protocol: Literal["", "warm", "cold", "cold_all", "cold_user", "cold_both"] = ""
     """Only this population (see ``metrics.json``); empty evaluates all."""
     scenario: list[str] | None = None
     """Only these scenarios; null evaluates all."""

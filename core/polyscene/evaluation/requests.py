@@ -21,7 +21,8 @@ class Population:
 
     Args:
         name: ``warm`` (test rows), ``cold`` (cold items ranked among cold items), ``cold_all`` (cold items ranked
-            among all) or ``cold_user`` (test rows of users kept out of training).
+            among all), ``cold_user`` (test rows of users kept out of training) or ``cold_both`` (cold items
+            ranked among cold items, for such users). Those without ``user`` or ``both`` ask other users only.
         phase: the phase of the targets.
         cold_candidates: whether only cold items are ranked.
         cold_users: whether the users are those kept out of training, or the others.
@@ -38,6 +39,7 @@ POPULATIONS = (
     Population("cold", Phase.COLD, cold_candidates=True),
     Population("cold_all", Phase.COLD),
     Population("cold_user", Phase.TEST, cold_users=True),
+    Population("cold_both", Phase.COLD, cold_candidates=True, cold_users=True),
 )
 VALIDATION = Population("validation", Phase.VALIDATION)
 
@@ -89,8 +91,6 @@ def user_requests(
     start_UP = events.start_UP
     target_U = start_UP[:, population.phase + 1] > start_UP[:, population.phase]
     user = (target_U & (events.cold_U == population.cold_users)).nonzero().squeeze(1)
-    if population.phase is Phase.COLD:
-        user = target_U.nonzero().squeeze(1)
     for user_B in _batches(user, limit, batch):
         start_B, stop_B = start_UP[user_B, 0], start_UP[user_B, past_stop]
         targets = Pairs.of_windows(

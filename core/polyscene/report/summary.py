@@ -27,6 +27,7 @@ POPULATION_TITLES = {
     "cold": "cold items",
     "cold_all": "cold items, ranked among all",
     "cold_user": "cold users",
+    "cold_both": "cold users, cold items",
 }
 LOWER_IS_BETTER = {"log_loss", "logloss", "ece", "rmse", "mae", "mse", "gini", "mean_rank", "popularity_bias"}
 ROUTES = ("hard", "soft")

@@ -57,7 +57,7 @@ def test_every_model_is_tested_on_every_scenario(finished: Path) -> None:
         (row, name) for row in ("popularity", *LABELS[:4]) for name in TWO
     }
     assert all(one["seeds"] == 2 for one in found["matrix"]["cells"] if one["row"] != "popularity")
-    assert set(found["matrices"]) == {"warm", "cold", "cold_all", "cold_user"}
+    assert set(found["matrices"]) == {"warm", "cold", "cold_all", "cold_user", "cold_both"}
 
 
 def test_the_joint_row_is_the_joint_model_of_train_bit_for_bit(finished: Path, tmp_path: Path) -> None:
