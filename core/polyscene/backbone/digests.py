@@ -14,6 +14,8 @@ from polyscene.errors import BackboneError
 
 DIGEST_BYTES = 16
 MODEL_SUFFIXES = (".safetensors", ".json", ".txt", ".model")
+ORIGIN = "pretrained.json"
+"""Says what a model that was trained further came from; what it computes does not depend on it."""
 
 
 def text_digests(texts: Sequence[str]) -> np.ndarray:
@@ -38,7 +40,8 @@ def folder_digest(folder: Path, memory: Path) -> str:
     known = _read(memory)
     fresh: dict[str, list[str | int]] = {}
     total = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for path in sorted(path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES and path.is_file()):
+    files = (path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES and path.name != ORIGIN)
+    for path in sorted(path for path in files if path.is_file()):
         resolved, stat = str(path.resolve()), path.stat()
         entry = known.get(resolved)
         if not entry or entry[:2] != [stat.st_size, stat.st_mtime_ns]:

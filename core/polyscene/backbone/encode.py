@@ -31,17 +31,24 @@ class Tokens:
         tokenizer: of the model; a text is cut at ``max_len`` tokens.
         texts: n texts; characters that UTF-8 cannot hold become question marks.
         max_len: most tokens of a text, special tokens included; None takes them all.
+
+    Attributes:
+        encoded: what the tokenizer gave.
+        flat: int64 ids of all tokens, one text after the other.
+        offsets: int64 ``[n + 1]``, where each text begins in it.
+        lengths: int64 ``[n]``, tokens of each text.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_len: int | None) -> None:
-        ids = tokenizer(
+        self.encoded = tokenizer(
             [text.encode("utf-8", "replace").decode() for text in texts],
             truncation=max_len is not None,
             max_length=max_len,
             padding=False,
             return_attention_mask=False,
             return_token_type_ids=False,
-        )["input_ids"]
+        )
+        ids = self.encoded["input_ids"]
         self.lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
         self.flat = np.fromiter(chain.from_iterable(ids), np.int64, int(self.offsets[-1]))
@@ -58,12 +65,16 @@ class Tokens:
 
     def padded(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Token ids and attention mask (1 or 0) of some texts, both ``[B, L]`` int64."""
-        length_B = self.lengths[rows]
-        mask_BL = np.arange(length_B.max()) < length_B[:, None]
+        mask_BL, source = self.cells(rows)
         ids_BL = np.full(mask_BL.shape, self.padding, dtype=np.int64)
-        source = (self.offsets[rows][:, None] + np.arange(mask_BL.shape[1]))[mask_BL]
         ids_BL[mask_BL] = self.flat[source]
         return torch.from_numpy(ids_BL), torch.from_numpy(mask_BL.astype(np.int64))
+
+    def cells(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where a padded batch of some texts has tokens, bool ``[B, L]``, and which of the flat ones they are."""
+        length_B = self.lengths[rows]
+        mask_BL = np.arange(length_B.max()) < length_B[:, None]
+        return mask_BL, (self.offsets[rows][:, None] + np.arange(mask_BL.shape[1]))[mask_BL]
 
 
 @torch.inference_mode()

@@ -25,7 +25,7 @@ def load_encoder(folder: Path, device: torch.device, pooling: str) -> PreTrained
         BackboneError: not an encoder of text, or the weights do not fit.
     """
     try:
-        with _quiet():
+        with quiet():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             _refuse_others(config.model_type, config.is_encoder_decoder, pooling, folder)
             model, report = AutoModel.from_pretrained(
@@ -61,7 +61,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         BackboneError: its files cannot be read.
     """
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the Rust tokenizers raise plain Exception
         raise BackboneError(
@@ -89,7 +89,7 @@ def _refuse_others(kind: str, encoder_decoder: bool, pooling: str, folder: Path)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loads without transformers' own bars and reports; the caller has a progress bar for what takes time."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -103,6 +103,11 @@ class Backbone:
         return chosen_dtype(self.config.dtype, self.device, self._model_digest, self._coarse)
 
     @property
+    def digest(self) -> str:
+        """Names the model by the content of its files."""
+        return self._model_digest
+
+    @property
     def key(self) -> str:
         """Content key of what this backbone's ``tune`` mode caches."""
         return self._key(states=self.config.tune != "frozen")

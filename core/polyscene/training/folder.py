@@ -78,11 +78,16 @@ def write_fingerprint(folder: Path, config: TrainConfig, data: Mapping[str, str]
             "config": hashlib.sha256(config_text(config).encode()).hexdigest(),
             "data": dict(data),
             "seed": config.seed,
-            "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+            "versions": versions(),
             "python": platform.python_version(),
             "git": _git_state(),
         },
     )
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
