@@ -11,7 +11,7 @@ import torch
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.sampling import MixedSampler, RowSampler, Share, WindowSampler, step_generator
-from polyscene.data.weighting import rarity_weights
+from polyscene.data.weighting import draw_weights, rarity_weights
 from polyscene.data.windows import Windows
 from polyscene.errors import ConfigError
 
@@ -212,6 +212,16 @@ def test_rare_items_count_more_by_the_exponent() -> None:
     for exponent, share in ((0.0, 0.25), (0.5, 1 / (1 + 3**0.5)), (1.0, 0.5)):
         weight_M = rarity_weights(events, exponent)[:4]
         assert weight_M[3] / weight_M.sum() == pytest.approx(share)
+
+
+def test_what_a_task_asks_for_multiplies_rarity() -> None:
+    events = make_events(np.array([[4, 0, 0, 3, 0]]))
+    events.item_R[:] = torch.tensor([0, 0, 0, 1, 1, 1, 1])
+    asked = torch.tensor([1.0, 2.0, 1.0, 3.0, 0.0, 0.0, 0.0])
+    assert draw_weights(events, None, 0.0) is None
+    assert draw_weights(events, asked, 0.0) is asked
+    both = draw_weights(events, asked, 1.0)
+    assert both[:4].tolist() == pytest.approx([1 / 3, 2 / 3, 1 / 3, 3])
 
 
 @pytest.mark.parametrize(

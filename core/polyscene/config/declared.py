@@ -46,6 +46,11 @@ def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: 
     if options.adapter is not None:
         adapter = choose("adapter", options.adapter, host, problems, f"scenario.{name}.adapter")
         options.adapter = adapter.as_mapping() if adapter else options.adapter
+    if options.shots is not None and options.resample:
+        problems.add(
+            f"'scenario.{name}.resample' is {options.resample}, but all shots come up alike",
+            fix="leave out resample or shots",
+        )
     if options.dataset not in {"", AUTO, *datasets}:
         problems.add(
             f"'scenario.{name}.dataset' is '{options.dataset}', which no config declares",

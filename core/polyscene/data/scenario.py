@@ -69,6 +69,8 @@ class ScenarioConfig:
         shots: so many training rows, drawn at random, are labelled: learned from and counted. The others are
             context of histories. Null labels all.
         draw: which rows are drawn; shots of one draw are nested.
+        resample: rows come up in training in proportion to (training rows of their item) ** -resample: 0 all
+            alike, 1 every item as often as any other. Beside what the task itself asks for, as for classes.
     """
 
     dataset: str = ""
@@ -81,6 +83,7 @@ class ScenarioConfig:
     tasks: list[TaskSpec] | None = None
     shots: int | None = bounded(None, at_least=0)
     draw: int = bounded(0, at_least=0)
+    resample: float = bounded(0.0, at_least=0, at_most=2)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,20 @@ def rarity_weights(events: Events, exponent: float) -> Tensor:
     return count_N[item_R].double() ** -exponent
 
 
+def draw_weights(events: Events, of_task: Tensor | None, exponent: float) -> Tensor | None:
+    """How often each event row is to be drawn, ``[R]``; None where all rows count the same.
+
+    Args:
+        events: the scenario's events.
+        of_task: what its task asks for, as for classes.
+        exponent: of :func:`rarity_weights`.
+    """
+    if not exponent:
+        return of_task
+    rare_R = rarity_weights(events, exponent)
+    return rare_R if of_task is None else rare_R * of_task.to(rare_R)
+
+
 def checked_weights(weights_R: Tensor, events: Events) -> np.ndarray:
     """Weights of rows as float64 ``[R]``, zero outside training.
 

@@ -17,12 +17,13 @@ from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
 from polyscene.data.sampling import MixedSampler, RowSampler, Sampler, Share, WindowSampler
 from polyscene.data.shots import ShotSampler
+from polyscene.data.weighting import draw_weights
 from polyscene.errors import PolysceneError
 from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names
-from polyscene.training.checkpoint import load_training, load_weights, save_model, save_training
+from polyscene.training.checkpoint import load_training, load_weights, save_model, save_served, save_training
 from polyscene.training.held import HeldSlices, freeze_others
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
@@ -143,7 +144,7 @@ class Fitting:
                 self._validate(state, self._over_ranks(_mean_losses(losses_so_far), names), cosines)
                 losses_so_far = []
                 state.seconds = time.monotonic() - started
-                self._save(state, modules, plain_optimizer)
+                self._save(state, modules, plain_optimizer, objective.served())
         load_weights(self.folder / "model.safetensors", self.model)
         return state
 
@@ -152,7 +153,7 @@ class Fitting:
         samplers: dict[str, Sampler] = {}
         for number, (name, one) in enumerate(self.scenarios.items()):
             task, events = self.model.main_task(name), one.events.to(self.model.device)
-            weights_R = task.row_weights(events)
+            weights_R = draw_weights(events, task.row_weights(events), one.config.resample)
             if not task.reads_past:
                 samplers[name] = RowSampler(events, seed * 1009 + number, weights_R)
                 continue
@@ -200,11 +201,16 @@ class Fitting:
         return {name: total / count for name, (total, count) in sums_K2 if count}
 
     def _save(
-        self, state: State, modules: Mapping[str, torch.nn.Module], optimizer: torch.optim.Optimizer
+        self,
+        state: State,
+        modules: Mapping[str, torch.nn.Module],
+        optimizer: torch.optim.Optimizer,
+        served: torch.nn.Module | None,
     ) -> None:
         if self.fabric.is_global_zero:
             if state.best_step == state.step:
                 save_model(self.folder, self.model, self.learned)
+                save_served(self.folder, served)
             save_training(self.folder, modules, optimizer, vars(state))
         self.fabric.barrier()
 
