@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from polyscene.cli import completion, data, doctor, evaluate, plugins, recommend, train, transfer
+from polyscene.cli import adapt, completion, data, doctor, evaluate, plugins, pretrain, recommend, train, transfer
 from polyscene.cli.messages import print_error
 from polyscene.errors import PolysceneError
 from polyscene.registry.host import ALLOW_VARIABLE, NO_PLUGINS
@@ -26,6 +26,8 @@ Examples:
   polyscene evaluate run=latest
   polyscene recommend run=latest scenario=video user=42 k=5
   polyscene transfer scenario=[video,music] trainer=smoke
+  polyscene adapt run=latest scenario=music shots=16
+  polyscene pretrain scenario=video trainer.steps=20
   polyscene data list
   polyscene doctor""",
 )
@@ -45,7 +47,9 @@ for _command in (
     train.train,
     evaluate.evaluate,
     recommend.recommend,
+    adapt.adapt,
     transfer.transfer,
+    pretrain.pretrain,
     data.data,
     plugins.plugins,
     doctor.doctor,

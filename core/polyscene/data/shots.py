@@ -44,11 +44,11 @@ def draw_shots(split: Split, count: int, draw: int, *, where: str = "shots") -> 
     return shots_R
 
 
-def with_shots(split: Split, shots_R: np.ndarray, draw: int) -> Split:
+def with_shots(split: Split, shots_R: np.ndarray) -> Split:
     """The split as statistics may see it: training rows are the shots, the others are merely known."""
     phase_R = split.phase_R.copy()
     phase_R[(phase_R == Phase.TRAIN) & ~shots_R] = Phase.KNOWN
-    described = f"{split.description}, {np.count_nonzero(shots_R):,} shots of draw {draw}"
+    described = f"{split.description}, {np.count_nonzero(shots_R):,} shots"
     return replace(split, phase_R=phase_R, description=described)
 
 

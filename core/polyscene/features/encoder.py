@@ -216,6 +216,10 @@ class Encoder(nn.Module, ABC):
         """How often training saw the ids ``[...]`` of rows (float); asked of identities only."""
         raise NotImplementedError(f"encoder '{type(self).__name__}' has is_identity set and no counts")
 
+    def meaning(self, row: Tensor) -> Tensor | None:
+        """What this column says of rows in words, as vectors ``[..., h]`` of the backbone; None if it holds none."""
+        return None
+
     def unknown(self) -> Tensor:
         """The vector ``[out_dim]`` of an entity about which this column says nothing."""
         raise NotImplementedError(f"encoder '{type(self).__name__}' has is_identity set and no unknown vector")

@@ -23,15 +23,10 @@ def grow(model: PolysceneModel, name: str, parts: ScenarioParts, adapter: Choice
     """
     if name in model.index:
         raise ConfigError(f"the model has a scenario '{name}' already", where=name, fix="add another one")
-    index, device = model.user_bank.n_scenarios, model.device
-    model.user_bank = grown_bank(model.user_bank, adapter)
-    model.item_bank = grown_bank(model.item_bank, adapter)
-    if model.pair_bank is not None:
-        model.pair_bank = grown_bank(model.pair_bank, adapter)
-    if model.router is not None:
-        model.router.grow()
+    device = model.device
+    model.index[name] = add_place(model, adapter)
     model.names.append(name)
-    model.index[name], model.n_items[name] = index, parts.n_items
+    model.n_items[name] = parts.n_items
     model.items[name] = parts.items
     if parts.users is not None:
         model.users[name] = parts.users
@@ -39,3 +34,15 @@ def grow(model: PolysceneModel, name: str, parts: ScenarioParts, adapter: Choice
         model.events[name] = parts.events
     model.tasks[name] = nn.ModuleDict(parts.tasks)
     model.to(device)
+
+
+def add_place(model: PolysceneModel, adapter: Choice) -> int:
+    """A further slice in every bank and in the router; returns its index."""
+    index = model.user_bank.n_scenarios
+    model.user_bank = grown_bank(model.user_bank, adapter)
+    model.item_bank = grown_bank(model.item_bank, adapter)
+    if model.pair_bank is not None:
+        model.pair_bank = grown_bank(model.pair_bank, adapter)
+    if model.router is not None:
+        model.router.grow()
+    return index

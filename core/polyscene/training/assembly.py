@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from polyscene.adapters.assorted import build_bank
@@ -17,13 +18,13 @@ from polyscene.config.declared import adapter_of
 from polyscene.config.schema import Site
 from polyscene.config.validate import from_mapping_or_raise
 from polyscene.data.domains import scenario_of
-from polyscene.data.scenario import TaskSpec
+from polyscene.data.scenario import ScenarioConfig, TaskSpec
 from polyscene.errors import ConfigError
 from polyscene.features.encoder import SharedModules
 from polyscene.model import PolysceneModel, ScenarioParts
 from polyscene.tasks.task import PairTask, Task, TaskContext
 from polyscene.training.checkpoint import load_weights
-from polyscene.training.encoders import Sharing, encoder_of, make_encoders, sharing
+from polyscene.training.encoders import BoundEncoder, Sharing, encoder_of, make_encoders, sharing
 from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.session import Session
 
@@ -45,8 +46,79 @@ def build_model(
     """
     config = session.config
     torch.manual_seed(config.seed)
-    shared = SharedModules()
-    spaces = loaded.spaces()
+    shared, spaces = SharedModules(), loaded.spaces()
+    added = [name for name in loaded.scenarios if scenario_of(name) in config.adapted]
+    base = replace(loaded, scenarios={name: one for name, one in loaded.scenarios.items() if name not in added})
+    built = build_parts(session, base, shared, spaces, fitted)
+    # One by one, as they were added: each saw what was there.
+    grown = {
+        name: build_parts(
+            session, replace(loaded, scenarios={name: loaded.scenarios[name]}), shared.branch(name), spaces, fitted
+        )
+        for name in added
+    }
+    judges = any(judges_pairs(one.parts) for one in (built, *grown.values()))
+    model = trunk(session, list(base.scenarios), shared, built.parts, pairs=judges)
+    model.auxiliaries.update(_auxiliaries(session, base))
+    for name, one in grown.items():
+        model.grow(name, one.parts[name], adapter_of(config, loaded.scenarios[name].config, session.host))
+    if weights is not None:
+        load_weights(weights, model)
+    # Rows are bound last: ids of a shared space are complete only after all scenarios are fitted, and what an
+    # encoder learned as arrays comes with the weights.
+    learned: dict[str, Any] = {}
+    for one in (built, *grown.values()):
+        one.bind()
+        learned |= one.learned()
+    return model.to(session.device), {name: learned[name] for name in loaded.scenarios}
+
+
+@dataclass(frozen=True)
+class BuiltParts:
+    """What scenarios bring to a model, with encoders that have no rows yet.
+
+    Args:
+        parts: by scenario.
+        encoders: by the scenario that domains are parts of, and by table.
+        groups: who shares encoders.
+    """
+
+    parts: dict[str, ScenarioParts]
+    encoders: dict[str, dict[str, BoundEncoder]]
+    groups: dict[str, Sharing]
+
+    def bind(self) -> None:
+        """Put the rows on the device."""
+        for bound in self.encoders.values():
+            for one in bound.values():
+                one.bind()
+
+    def learned(self) -> dict[str, Any]:
+        """What encoders learned besides parameters, by scenario; what domains share is kept with the first."""
+        return {
+            name: {table: one.encoder.fitted() for table, one in self.encoders[scenario_of(name)].items()}
+            if name == next(iter(self.groups[scenario_of(name)].members))
+            else {}
+            for name in self.parts
+        }
+
+
+def build_parts(
+    session: Session,
+    loaded: Loaded,
+    shared: SharedModules,
+    spaces: Mapping[str, np.ndarray],
+    fitted: Mapping[str, Any] | None,
+) -> BuiltParts:
+    """The encoders and tasks of loaded scenarios.
+
+    Args:
+        session: config, plugins and backbone.
+        loaded: the scenarios.
+        shared: modules that encoders and tasks share.
+        spaces: the ids of every id space.
+        fitted: what encoders learned besides parameters, by scenario; ``None`` fits them.
+    """
     groups = sharing(loaded)
     encoders = {
         key: make_encoders(session, group, shared, spaces, fitted and fitted[next(iter(group.members))])
@@ -55,7 +127,7 @@ def build_model(
     parts = {}
     for name, scenario in loaded.scenarios.items():
         key = scenario_of(name)
-        tasks = _tasks(session, name, scenario, groups[key], parts, shared, restored=fitted is not None)
+        tasks = _tasks(session, name, scenario, groups[key], parts, modules=shared, restored=fitted is not None)
         bound = {table: encoder_of(encoder, scenario, table) for table, encoder in encoders[key].items()}
         # A task that makes its own query, as the triple task does, reads neither user vectors nor steps.
         main, declared = next(iter(tasks.values())), scenario.scenario
@@ -67,42 +139,46 @@ def build_model(
             tasks=tasks,
             n_items=scenario.events.n_items,
         )
-    d_model = config.model.d_model
-    longest = max(scenario.config.max_history for scenario in loaded.scenarios.values())
-    model = PolysceneModel(
+    return BuiltParts(parts, encoders, groups)
+
+
+def trunk(
+    session: Session,
+    names: Sequence[str],
+    shared: SharedModules,
+    parts: Mapping[str, ScenarioParts],
+    *,
+    pairs: bool,
+) -> PolysceneModel:
+    """What the scenarios of a model have in common, freshly initialized.
+
+    Args:
+        session: config and plugins.
+        names: the scenarios that there are places for.
+        shared: what their encoders share.
+        parts: what scenarios bring; to use the trunk without a scenario, leave it out.
+        pairs: whether a task judges pairs.
+    """
+    config = session.config
+    d_model, options = config.model.d_model, [config.scenario[scenario_of(name)] for name in names]
+    return PolysceneModel(
         parts,
         shared=shared,
-        sequence=config.sequence.build(d_model=d_model, max_length=longest),
-        user_bank=_bank(session, "users", loaded),
-        item_bank=_bank(session, "items", loaded),
-        pair_bank=_bank(session, "pairs", loaded) if _judges_pairs(parts) else None,
+        sequence=config.sequence.build(d_model=d_model, max_length=max(one.max_history for one in options)),
+        user_bank=_bank(session, "users", options),
+        item_bank=_bank(session, "items", options),
+        pair_bank=_bank(session, "pairs", options) if pairs else None,
         # Last, so that the weights above start as they do without it.
-        router=config.router.build(d_model=d_model, n_scenarios=len(parts)) if len(parts) > 1 else None,
-        auxiliaries=_auxiliaries(session, loaded),
+        router=config.router.build(d_model=d_model, n_scenarios=len(names)) if len(names) > 1 else None,
     )
-    if weights is not None:
-        load_weights(weights, model)
-    # Rows are bound last: ids of a shared space are complete only after all scenarios are fitted, and what an
-    # encoder learned as arrays comes with the weights.
-    for bound in encoders.values():
-        for one in bound.values():
-            one.bind()
-    learned = {
-        name: {table: one.encoder.fitted() for table, one in encoders[scenario_of(name)].items()}
-        # What domains share is kept once, with the first of them.
-        if name == next(iter(groups[scenario_of(name)].members))
-        else {}
-        for name in loaded.scenarios
-    }
-    return model.to(session.device), learned
 
 
-def _bank(session: Session, site: Site, loaded: Loaded) -> AdapterBank:
+def _bank(session: Session, site: Site, options: Sequence[ScenarioConfig]) -> AdapterBank:
     """The adapters of one place; where the config adapts nothing, all scenarios share the identity."""
     config = session.config
     if site not in config.model.adapt:
-        return NoAdapter(None, config.model.d_model, len(loaded.scenarios))
-    choices = [adapter_of(config, one.config, session.host) for one in loaded.scenarios.values()]
+        return NoAdapter(None, config.model.d_model, len(options))
+    choices = [adapter_of(config, one, session.host) for one in options]
     return build_bank(choices, config.adapter, config.model.d_model)
 
 
@@ -113,7 +189,7 @@ def _auxiliaries(session: Session, loaded: Loaded) -> dict[str, Auxiliary]:
     return {choice.name: choice.build(context=context) for choice in session.config.auxiliary}
 
 
-def _judges_pairs(parts: Mapping[str, ScenarioParts]) -> bool:
+def judges_pairs(parts: Mapping[str, ScenarioParts]) -> bool:
     tasks = [task for one in parts.values() for task in one.tasks.values()]
     return any(isinstance(task, PairTask) and task.adapts_pairs for task in tasks)
 
@@ -146,8 +222,8 @@ def _tasks(
     loaded: LoadedScenario,
     group: Sharing,
     built: Mapping[str, ScenarioParts],
-    modules: SharedModules,
     *,
+    modules: SharedModules,
     restored: bool,
 ) -> dict[str, Task]:
     """The tasks of a scenario. Domains of the same items share those that keep nothing but what they learn."""

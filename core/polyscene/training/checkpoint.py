@@ -12,13 +12,48 @@ from torch import Tensor, nn
 from polyscene.backbone.adapters.save import export_peft
 from polyscene.backbone.suffix import Suffix
 from polyscene.errors import CheckpointError
+from polyscene.features.encoder import Fitted, SharedModules
 from polyscene.training.files import read_json, read_tensors, write_json, write_tensors
+
+SHARED = "shared.json"
+
+SERVED = "objective.safetensors"
 
 
 def save_model(directory: Path, model: nn.Module, facts: Mapping[str, Any]) -> None:
-    """Write ``model.safetensors`` and ``model.json`` (``facts``: what is needed to build the model again)."""
+    """Write ``model.safetensors``, ``model.json`` and ``shared.json``.
+
+    Args:
+        directory: where they go.
+        model: the model.
+        facts: what is needed to build the model again: what the encoders of each scenario learned.
+    """
     write_tensors(directory / "model.safetensors", unique_state(model))
     write_json(directory / "model.json", dict(facts))
+    write_json(directory / SHARED, shared_facts(model))
+
+
+def shared_facts(model: nn.Module) -> dict[str, Any]:
+    """What shared modules learned besides parameters (the ids of a space), by key."""
+    shared: dict[str, nn.Module] = dict(getattr(model, "shared", SharedModules()).modules_by_key.items())
+    return {key: module.fitted() for key, module in shared.items() if isinstance(module, Fitted)}
+
+
+def save_served(directory: Path, module: nn.Module | None) -> None:
+    """Write ``objective.safetensors``: what serving needs besides the model, where there is any."""
+    state = {} if module is None else unique_state(module)
+    if state:
+        write_tensors(directory / SERVED, state)
+
+
+def load_served(directory: Path, module: nn.Module) -> None:
+    """Load what :func:`save_served` wrote of a module with the same state; one without state needs no file.
+
+    Raises:
+        CheckpointError: the file is missing or belongs to another module.
+    """
+    state = read_tensors(directory / SERVED) if unique_state(module) else {}
+    load_state(state, module, where=str(directory / SERVED))
 
 
 def save_adapters(directory: Path, model: nn.Module) -> None:

@@ -21,6 +21,7 @@ from polyscene.data.domains import domain_name, scenario_of
 from polyscene.data.events import Events
 from polyscene.data.partition import Part, partition
 from polyscene.data.scenario import Scenario
+from polyscene.data.shots import draw_shots, with_shots
 from polyscene.data.splits.base import Split
 from polyscene.data.tables import Tables
 from polyscene.errors import DataNotAvailable
@@ -111,6 +112,8 @@ def load_scenarios(
     """
     tables: dict[str, Tables] = {}
     splits: dict[str, Split] = {}
+    order: dict[str, Split] = {}  # of scenarios with shots: the rows of a user stay in the order of this split
+    labelled: dict[str, np.ndarray] = {}
     skipped: dict[str, str] = {}
     for name in dict.fromkeys(map(scenario_of, only)) if only else config.scenario:
         options = config.scenario[name]
@@ -124,6 +127,11 @@ def load_scenarios(
         validate_scenario(scenario, tables[name])
         wanted = _located(options.split, access)
         splits[name] = chosen("split", wanted, host, where=f"scenario.{name}.split").build().split(tables[name])
+        if options.shots is not None:
+            order[name] = splits[name]
+            where = f"scenario.{name}.shots"
+            labelled[name] = draw_shots(splits[name], options.shots, options.draw, where=where)
+            splits[name] = with_shots(splits[name], labelled[name])
         for source in tables[name].sources:
             say(f"{name}: {source}")
     if not tables:
@@ -135,9 +143,11 @@ def load_scenarios(
     loaded: dict[str, LoadedScenario] = {}
     for name in tables:
         declared = configured(host.scenario(name), config.scenario[name])
-        added = enriched(declared, tables, splits, config.scenario, host)
+        # What was added to a trained model was not there when it was trained, nor the other way round.
+        seen = [name] if name in config.adapted else [one for one in tables if one not in config.adapted]
+        added = enriched(declared, {one: tables[one] for one in seen}, splits, config.scenario, host)
         notes += added.notes
-        events = build_events(added.tables, splits[name], added.scenario)
+        events = build_events(added.tables, order.get(name, splits[name]), added.scenario, labelled.get(name))
         whole = LoadedScenario(
             added.scenario,
             config.scenario[name],
@@ -153,6 +163,28 @@ def load_scenarios(
         say(note)
     wanted = {name: one for name, one in loaded.items() if not only or name in only or scenario_of(name) in only}
     return Loaded(wanted, skipped, tuple(notes))
+
+
+def with_draw(full: LoadedScenario, shots: int | None, draw: int) -> LoadedScenario:
+    """A scenario of whose training rows a few are labelled.
+
+    Args:
+        full: the scenario with all rows labelled.
+        shots: how many; ``None`` for all.
+        draw: which of them.
+
+    Raises:
+        DataError: there are fewer training rows.
+    """
+    if shots is None:
+        return full
+    shots_R = draw_shots(full.split, shots, draw, where=f"{full.scenario.name}, shots")
+    return replace(
+        full,
+        config=replace(full.config, shots=shots, draw=draw),
+        split=with_shots(full.split, shots_R),
+        events=build_events(full.tables, full.split, full.scenario, shots_R),
+    )
 
 
 def _located(split: Mapping[str, Any], access: DataAccess) -> Mapping[str, Any]:

@@ -1,0 +1,230 @@
+"""``polyscene adapt``: a trained run, a new scenario and a few labelled rows become a new run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from polyscene.config.adapt import ALL, AdaptConfig
+from polyscene.config.resolve import resolve_train
+from polyscene.config.schema import DataConfig, TrainConfig
+from polyscene.data.phases import Phase
+from polyscene.data.shots import draw_shots
+from polyscene.errors import ConfigError
+from polyscene.evaluation.models import evaluate_model
+from polyscene.model import PolysceneModel
+from polyscene.registry.host import Host
+from polyscene.routing import LABEL
+from polyscene.training.adapt.learn import learn
+from polyscene.training.adapt.model import fresh_model, grown_model
+from polyscene.training.adapt.owned import Owned
+from polyscene.training.adapt.save import Adapted, write_run
+from polyscene.training.adapt.start import Start, check_new
+from polyscene.training.baselines import evaluate_baseline
+from polyscene.training.folder import open_run, read_config
+from polyscene.training.loading import Loaded, LoadedScenario, with_draw
+from polyscene.training.prepare import encode_texts
+from polyscene.training.reporter import Reporter
+from polyscene.training.restore import find_run, torch_device
+from polyscene.training.session import Session, prepare_torch
+
+ADAPTED, NO_ADAPTATION, SCRATCH, POPULARITY = "adapted", "no_adaptation", "scratch", "popularity"
+
+
+def adapt(config: AdaptConfig, host: Host) -> Path:
+    """Add a scenario to a trained run and write the new run's directory.
+
+    Args:
+        config: the run, the scenario and its shots.
+        host: the plugins.
+
+    Returns:
+        The new run's directory.
+
+    Raises:
+        PolysceneError: for everything that a user can mend.
+    """
+    folder = find_run(config.run, config.root)
+    before = read_config(folder)
+    trained = resolve_train({**before, "run": {"dir": str(folder)}}, host)
+    check_new(config.name, trained, where=str(folder))
+    start = Start.read(folder, trained)
+    return _Adaptation(config, _merged(config, before, trained, host), start, host).run()
+
+
+@dataclass
+class _Fitted:
+    """A model after learning, or as it started."""
+
+    model: PolysceneModel
+    learned: Any
+    seconds: float
+
+
+@dataclass
+class _Adaptation:
+    """One command; its methods are the stages in order."""
+
+    config: AdaptConfig
+    merged: TrainConfig
+    start: Start
+    host: Host
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> Path:
+        self.name = self.config.name
+        prepare_torch(self.merged)
+        self.reporter = Reporter(self.host, speaks=True)
+        device = torch_device(self.config.device)
+        self.session = Session(self.merged, self.host, device, self.reporter.say)
+        with self.reporter.stage("data"):
+            self.full = self._load()
+        folder = open_run(self.merged)
+        with self.reporter.running(folder, self.merged):
+            with self.reporter.stage("encode"):
+                encode_texts(self.session, Loaded({self.name: self.full}, {}, ()))
+            kept = self._curve()
+            self.reporter.seconds["total"] = self.reporter.elapsed()
+            write_run(folder, kept, self.reporter)
+        return folder
+
+    def _load(self) -> LoadedScenario:
+        """The scenario with all rows labelled, if it has enough for every number of shots."""
+        own = self.merged.scenario[self.name]
+        everything = replace(self.merged, scenario={**self.merged.scenario, self.name: replace(own, shots=None)})
+        full = self.session.under(everything).load([self.name]).scenarios[self.name]
+        numbers = [count for count in self.config.shots if count != ALL]
+        draw_shots(full.split, max(numbers, default=0), 0, where=f"{self.name}, shots")
+        task = self.host.component("task", full.scenario.tasks[0].name)
+        if getattr(task.build, "judges", False) and any(0 < count < 2 for count in numbers):
+            raise ConfigError(
+                "1 shot is fewer than the 2 classes of its task, positive and negative",
+                where=f"{self.name}, shots",
+                fix="ask for 2 or more",
+            )
+        return full
+
+    def _curve(self) -> Adapted:
+        """Every number of shots, draw and method; what is kept is the model that the new run holds."""
+        shots, draws = self.config.shots, self.config.draws
+        kept: _Fitted | None = None
+        kept_one = self.full
+        methods = 1 + len(self.config.controls)
+        done = 0
+        with self.reporter.bar(f"adapt to {self.name}", len(shots) * len(draws) * methods) as bar:
+            for count in shots:
+                for draw in draws:
+                    one = with_draw(self.full, None if count == ALL else count, draw)
+                    fitted = self._adapted(one, draw, whole=not (kept or count != shots[-1]), count=count)
+                    if kept is None and count == shots[-1]:
+                        kept, kept_one = fitted, one
+                    bar(done := done + 1)
+                    for control in self.config.controls:
+                        self._control(control, one, draw, count)
+                        bar(done := done + 1)
+        assert kept is not None
+        return Adapted(
+            self.start,
+            self.session,
+            kept_one,
+            kept.model,
+            kept.learned,
+            self.rows,
+            {method: round(seconds, 3) for method, seconds in self.seconds.items()},
+        )
+
+    def _adapted(self, one: LoadedScenario, draw: int, *, whole: bool, count: int | str) -> _Fitted:
+        fitted = self._fit(one, draw, ADAPTED)
+        self._measure(fitted.model, one, ADAPTED, draw, count, population="" if whole else "warm")
+        return fitted
+
+    def _fit(self, one: LoadedScenario, draw: int, method: str) -> _Fitted:
+        """A model that learned from the shots by one method."""
+        started = time.monotonic()
+        learned, owned = None, None
+        with self.reporter.stage("train"):
+            if method == SCRATCH:
+                model = fresh_model(self.session, one, draw)
+            else:
+                model, learned, inherited = grown_model(self.session, self.start, one, draw)
+                owned = Owned(model, self.name, inherited)
+            if method != NO_ADAPTATION:
+                rows = self.merged.trainer.batch_rows
+                learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
+        seconds = time.monotonic() - started
+        self.seconds[method] = self.seconds.get(method, 0.0) + seconds
+        return _Fitted(model.eval(), learned, seconds)
+
+    def _control(self, control: str, one: LoadedScenario, draw: int, count: int | str) -> None:
+        if control == POPULARITY:
+            subject = self.session.subject(self.name, one)
+            rows, seconds = evaluate_baseline(POPULARITY, subject, one, self.session)
+            self.seconds[POPULARITY] = self.seconds.get(POPULARITY, 0.0) + seconds
+            self._add([row for row in rows if row["population"] == "warm"], POPULARITY, draw, count)
+            return
+        if control == NO_ADAPTATION:
+            one = with_draw(self.full, 0, draw)
+        self._measure(self._fit(one, draw, control).model, one, control, draw, count)
+
+    def _measure(
+        self,
+        model: PolysceneModel,
+        one: LoadedScenario,
+        method: str,
+        draw: int,
+        count: int | str,
+        *,
+        population: str = "warm",
+    ) -> None:
+        subject = self.session.subject(self.name, one)
+        with self.reporter.stage("evaluate"):
+            rows = evaluate_model(
+                model,
+                subject,
+                one.config.max_history,
+                method=method,
+                seed=draw,
+                population=population,
+                route=LABEL,
+            )
+        self._add(rows, method, draw, count)
+
+    def _add(self, rows: list[dict[str, Any]], method: str, draw: int, count: int | str) -> None:
+        shots = self.full.split.count(Phase.TRAIN) if count == ALL else int(count)
+        self.rows += [{**row, "seed": draw, "shots": shots} for row in rows if row["method"] == method]
+
+
+def _merged(config: AdaptConfig, before: dict[str, Any], trained: TrainConfig, host: Host) -> TrainConfig:
+    """The config of the new run: that of the trained one with the new scenario."""
+    name, last = config.name, config.shots[-1]
+    longest = max(trained.scenario[one].max_history for one in trained.scenario if one not in trained.adapted)
+    merged = resolve_train(
+        {
+            **before,
+            "scenario": {**before["scenario"], name: dict(config.scenario[name])},
+            "dataset": {**before.get("dataset", {}), **config.dataset},
+            "adapted": [*trained.adapted, name],
+            "run": {"root": config.root, "dir": config.into},
+        },
+        host,
+    )
+    options = merged.scenario[name]
+    if options.domains is not None:
+        raise ConfigError(
+            "a scenario that is divided into domains cannot be added",
+            where=f"scenario.{name}.domains",
+            fix="add it whole, or train it together with the others",
+        )
+    # The trained sequence model has no places for longer histories.
+    options.max_history = min(options.max_history, longest)
+    options.shots, options.draw = (None if last == ALL else int(last)), config.draws[0]
+    merged.data = DataConfig(
+        root=config.data.root or trained.data.root,
+        cache=config.data.cache or trained.data.cache,
+        offline=config.data.offline or trained.data.offline,
+    )
+    merged.trainer.threads = config.threads or trained.trainer.threads
+    return merged
