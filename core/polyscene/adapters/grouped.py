@@ -20,11 +20,12 @@ def can_group(h_Ri: Tensor, weight_Kio: Tensor, segments: Segments, few: int) ->
     """Whether torch's grouped product takes these, and they are few or large.
 
     On a CPU it starts the products of a loop from C++; on other devices it reads the sizes back from the device.
-    It takes float32 whose rows fill 16 bytes, and every scenario once, in order.
+    One segment is a plain product. It takes float32 whose rows fill 16 bytes, and every scenario once, in order.
     """
     scenarios = [k for k, _, _ in segments]
     return (
-        h_Ri.device.type == "cpu"
+        len(segments) > 1
+        and h_Ri.device.type == "cpu"
         and h_Ri.dtype == weight_Kio.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
         and h_Ri.shape[-1] % 4 == weight_Kio.shape[-1] % 4 == 0

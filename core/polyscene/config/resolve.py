@@ -24,6 +24,7 @@ from polyscene.registry.host import Host
 
 Config = TypeVar("Config", bound=TrainConfig)
 
+
 def resolve_train(mapping: Mapping[str, Any], host: Host) -> TrainConfig:
     """A checked training config.
 
@@ -64,6 +65,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     if config is None or len(problems.found) > before or config.scenario is REPORTED:
         return None
     _check_router(config, problems)
+    config.strategy.build().check(config, problems)
     _check_saved_adapters(config, problems)
     check_widths(config, host, problems)
     return config if len(problems.found) == before else None

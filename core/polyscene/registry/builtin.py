@@ -16,6 +16,7 @@ PACKAGES = (
     "polyscene.tasks",
     "polyscene.data.splits",
     "polyscene.training.strategy",
+    "polyscene.training.meta.strategy",
     "polyscene.training.balancers",
     "polyscene.training.loggers",
     "polyscene.evaluation.baselines",

@@ -72,6 +72,10 @@ class Objective(nn.Module, ABC):
     ) -> None:
         """Look at what the optimizer has done; arguments as those of the last batch, with its losses before."""
 
+    def served(self) -> nn.Module | None:
+        """What serving needs of the objective beside the model, kept with the best model; None for nothing."""
+        return None
+
     def cosines(self, step: Step, batch: Mapping[str, Windows], *, wanted: bool) -> dict[str, float]:
         """Cosines between the scenarios' gradients by ``a/cosine/b``, where known or ``wanted``.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyscene.config.controls import SINGLE
+from polyscene.config.schema import TrainConfig
+from polyscene.errors import Problems
 from polyscene.registry.components import Component
 from polyscene.training.objective import Multitask, Objective, ObjectiveContext
 
@@ -48,6 +50,10 @@ class Strategy(ABC):
     @abstractmethod
     def plans(self, scenarios: list[str]) -> list[Plan]:
         """The models, in the order in which they are trained."""
+
+    def check(self, config: TrainConfig, problems: Problems) -> None:
+        """Add what in the rest of the config does not go with this strategy."""
+        return
 
     def objective(self, context: ObjectiveContext) -> Objective:
         """What a model is trained for: the losses of its scenarios, unless a strategy has more in mind."""

@@ -1,4 +1,4 @@
-"""The items of an episode: encoded once for all tasks where encoders are slow, adapted by each task's parameters."""
+"""The items of an episode: encoded once for all tasks where encoders are slow, adapted by each task."""
 
 from __future__ import annotations
 
@@ -55,15 +55,22 @@ class EpisodeCatalogue(Catalogue):
 
     Args:
         n_items: number of items N.
-        whole: whether a task may ask for all items.
         encode: gives vectors of items.
         adapt: makes them the task's own.
         drawn: the negatives.
+        whole: whether a task may ask for all items.
         all_Nd: all items' vectors where they are known, not adapted yet.
     """
 
     def __init__(
-        self, n_items: int, whole: bool, encode: Vectors, adapt: Vectors, drawn: Drawn, all_Nd: Tensor | None = None
+        self,
+        n_items: int,
+        encode: Vectors,
+        adapt: Vectors,
+        drawn: Drawn,
+        *,
+        whole: bool = True,
+        all_Nd: Tensor | None = None,
     ) -> None:
         self.n_items, self.whole = n_items, whole
         self.encode, self.adapt, self.drawn, self.all_Nd = encode, adapt, drawn, all_Nd

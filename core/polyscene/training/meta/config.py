@@ -54,7 +54,8 @@ class MetaConfig:
                 problems.add(f"'fast' names '{group}'", fix=did_you_mean(group, GROUPS))
         if self.fast is not None and self.algorithm in ("cavia", "protonet"):
             problems.add(
-                f"'fast' is {self.fast}, and {self.algorithm} has no fast parameters of the model", fix="leave it out"
+                f"'fast' is {self.fast}, and {self.algorithm} has no fast parameters of the model",
+                fix="leave it out",
             )
         if self.algorithm == "protonet" and self.support < 2:
             problems.add(

@@ -54,7 +54,7 @@ class EpisodeSampler(ABC):
         """``count`` tasks."""
 
     def _episodes(self, windows: Windows, last_E: Tensor, place_BT: Tensor, count: int) -> Episodes:
-        """Episodes from the windows and each row's place in its task (-1 for context); ``last_E`` ends the support.
+        """Episodes from windows, each row's place in its task (-1 for context) and the end of the support.
 
         A query row that happened no later than the last support row is left out.
         """
@@ -105,7 +105,9 @@ class UserEpisodes(EpisodeSampler):
         if not len(self.eligible_V):
             raise self._too_few(f"no user has more than {int(count_U.max()) if len(count_U) else 0} labelled rows")
         if not events.ordered:
-            key_M = torch.rand(len(self.row_M), generator=torch.Generator().manual_seed(seed)).to(self.row_M.device)
+            key_M = torch.rand(len(self.row_M), generator=torch.Generator().manual_seed(seed)).to(
+                self.row_M.device
+            )
             order = key_M.argsort()
             self.row_M = self.row_M[order[self.user_M[order].argsort(stable=True)]]
 

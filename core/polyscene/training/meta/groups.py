@@ -35,24 +35,25 @@ class Stack:
 class FastGroups:
     """The fast parameters of a scenario's tasks: parameters of the model, and slices of those that are stacked.
 
-    Groups: ``head`` is the scenario's tasks; ``adapter`` its slices of the banks; ``body`` the sequence model, the
-    scenario's encoders and what its banks share, without vectors that are looked up; ``suffix`` its adapters inside
-    the backbone. A task thus carries what belongs to it and never a stack or a table.
+    Groups: ``head`` is the scenario's tasks; ``adapter`` its slices of the banks; ``body`` the sequence model,
+    the scenario's encoders and what its banks share, without vectors that are looked up; ``suffix`` its adapters
+    inside the backbone. A task thus carries what belongs to it and never a stack or a table.
 
     Args:
         model: the model.
         name: the scenario.
         groups: names of groups.
+        wanted: whether each group was asked for by name; otherwise one that holds nothing here is passed over.
 
     Attributes:
         names: the fast parameters by their name in the model.
         stacks: everything stacked of the banks and the suffix.
 
     Raises:
-        ConfigError: a group is asked for of which the model has nothing.
+        ConfigError: a group that is wanted, or all of them together, hold nothing in this model.
     """
 
-    def __init__(self, model: PolysceneModel, name: str, groups: Iterable[str]) -> None:
+    def __init__(self, model: PolysceneModel, name: str, groups: Iterable[str], *, wanted: bool = False) -> None:
         self.model, self.name, self.groups = model, name, tuple(groups)
         named = {id(tensor): key for key, tensor in (*model.named_parameters(), *model.named_buffers())}
         self.stacks = {prefix: _stack(bank, place, named) for prefix, bank, place in _banks(model, name)}
@@ -62,7 +63,15 @@ class FastGroups:
             found = [named[id(p)] for p in suffix.scenario_parameters().values()]
             self.stacks[f"suffix {number}"] = Stack(place, found)
         self.place = {key: stack.place for stack in self.stacks.values() for key in stack.names}
-        self.names = [key for group in self.groups for key in self._members(group, named)]
+        members = {group: self._members(group, named) for group in self.groups}
+        self.names = [key for names in members.values() for key in names]
+        for group, names in members.items():
+            if not names and (wanted or not self.names):
+                raise ConfigError(
+                    f"scenario '{name}' has no parameters in the group '{group}'",
+                    where="strategy.fast",
+                    fix=_FIXES[group],
+                )
 
     def start(self) -> FastParameters:
         """The parameters themselves, or the scenario's slices ``[1, ...]``, differentiable."""
@@ -95,15 +104,10 @@ class FastGroups:
         return getattr(self.model.get_submodule(module_name), leaf)
 
     def _members(self, group: str, named: dict[int, str]) -> list[str]:
-        members = {"head": self._head, "adapter": self._adapter, "body": self._body, "suffix": self._suffix}[group]()
-        names = list(dict.fromkeys(named[id(p)] for p in members if p.requires_grad))
-        if not names:
-            raise ConfigError(
-                f"scenario '{self.name}' has no parameters in the group '{group}'",
-                where="strategy.fast",
-                fix=_FIXES[group],
-            )
-        return names
+        members = {"head": self._head, "adapter": self._adapter, "body": self._body, "suffix": self._suffix}[
+            group
+        ]()
+        return list(dict.fromkeys(named[id(p)] for p in members if p.requires_grad))
 
     def _head(self) -> Iterator[nn.Parameter]:
         return self.model.tasks[self.name].parameters()
@@ -125,7 +129,9 @@ class FastGroups:
         modules = [one for module in modules for one in module.modules()]
         frozen = {id(p) for module in modules if isinstance(module, Suffix) for p in module.parameters()}
         # What is looked up may be kept by the encoder or by a module that several share.
-        tables = {id(p) for module in modules for key in getattr(module, "looked_up", ()) for p in [getattr(module, key)]}
+        tables = {
+            id(p) for module in modules for key in getattr(module, "looked_up", ()) for p in [getattr(module, key)]
+        }
         for module in (model.sequence, *modules):
             yield from (p for p in module.parameters() if id(p) not in frozen | tables)
         for _, bank, _ in _banks(model, name):
@@ -143,13 +149,17 @@ def _banks(model: PolysceneModel, name: str) -> Iterator[tuple[str, AdapterBank,
 
 
 def _stack(bank: AdapterBank, place: int, named: dict[int, str]) -> Stack:
-    stacked = (*bank.scenario_parameters().values(), *bank.joint_parameters().values(), *bank.scenario_buffers().values())
+    stacked = (
+        *bank.scenario_parameters().values(),
+        *bank.joint_parameters().values(),
+        *bank.scenario_buffers().values(),
+    )
     return Stack(place, [named[id(tensor)] for tensor in stacked], alone=not bank.joint_parameters())
 
 
 _FIXES = {
     "head": "choose other groups, or tasks that learn something",
-    "adapter": "choose an adapter with parameters of its own for each scenario (adapter=gate), or strategy.fast=[head]",
+    "adapter": "choose an adapter that has parameters for each scenario (adapter=gate), or strategy.fast=[head]",
     "body": "choose other groups",
     "suffix": "train adapters in the backbone: backbone=lora",
 }

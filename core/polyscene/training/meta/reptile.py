@@ -14,8 +14,8 @@ class Reptile(GradientAlgorithm):
     1803.02999].
 
     ``theta - theta'`` goes to the optimizer as a gradient, as its authors do with Adam; divided by the inner rate
-    and the number of steps it has the size of one, which a mixture with other losses needs. Parameters that are not
-    fast learn nothing from it.
+    and the number of steps it has the size of one, which a mixture with other losses needs. Parameters that are
+    not fast learn nothing from it.
     """
 
     def loss(self, tasks: Tasks) -> Tensor:
@@ -29,6 +29,6 @@ class Reptile(GradientAlgorithm):
         with torch.no_grad():
             value_E = tasks.query(reached)
         scale = 0.5 / max(self.config.inner_lr * steps, torch.finfo(value_E.dtype).tiny)
-        distances = [(start[name] - end).square().flatten(1).sum(1) for name, end in reached.items()]
+        distances = [(start[name] - end).square().reshape(tasks.count, -1).sum(1) for name, end in reached.items()]
         distance_E = scale * torch.stack(distances).sum(0)
         return value_E + distance_E - distance_E.detach()

@@ -1,0 +1,1 @@
+"""Meta-learning: a model that is trained to adapt from few rows."""
