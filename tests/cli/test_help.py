@@ -13,6 +13,7 @@ from polyscene.cli.app import cli, main
 from polyscene.cli.names import groups
 from polyscene.config.arguments import from_arguments
 from polyscene.config.compose import prepare_train
+from polyscene.config.pretrain import prepare_pretrain
 from polyscene.config.schema import EvaluateConfig, RecommendConfig
 from polyscene.config.transfer import prepare_transfer
 from polyscene.registry.host import Host, load_host
@@ -42,6 +43,7 @@ def test_the_commands_are_those_of_the_readme() -> None:
     assert set(COMMANDS) >= {
         ("train",),
         ("transfer",),
+        ("pretrain",),
         ("evaluate",),
         ("recommend",),
         ("data", "list"),
@@ -78,6 +80,8 @@ def test_the_examples_are_accepted(example: str, host: Host) -> None:
     parameters = command.make_context(command.name, words).params
     if command.name == "transfer":
         prepare_transfer(parameters["overrides"], host)
+    elif command.name == "pretrain":
+        prepare_pretrain(parameters["overrides"], host)
     elif command.name == "train":
         prepare_train(parameters["overrides"], host, sweep=parameters["multirun"])
     elif command.name in ("evaluate", "recommend"):
