@@ -1,4 +1,4 @@
-"""The registry, which tasks need for their losses."""
+"""The registry, which tasks need for their losses, and a small BERT."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import pytest
 
 from polyscene.registry.builtin import builtin_registry
 from polyscene.registry.components import Registry
+from tests.backbone.conftest import tiny
+
+__all__ = ["registry", "tiny"]
 
 
 @pytest.fixture(scope="session")

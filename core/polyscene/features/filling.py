@@ -106,7 +106,7 @@ class _Words:
         self.tokens = {field: _counted(count, values.tolist()) - special for field, values in self.of.items()}
         literal = [part for part in template.parts if isinstance(part, str)]
         self.fixed = special + int((_counted(count, literal) - special).sum()) if literal else special
-        self.between = int(count([_BETWEEN])[0]) - special
+        self.between, self.nothing = (int(count([text])[0]) - special for text in (_BETWEEN, _NOTHING))
 
     def length(self, pairs: Pairs, keep_MH: np.ndarray) -> np.ndarray:
         """Tokens ``[M]`` of texts with the kept part of the past, as the sum over their parts."""
@@ -139,7 +139,7 @@ class _Words:
             if field.source in (USER, ITEM):
                 total_M += tokens[pairs.user_M if field.source == USER else pairs.item_M]
             else:
-                total_M += 1  # 'none'
+                total_M += self.nothing
         return total_M
 
     def _costs(self, pairs: Pairs) -> np.ndarray:
@@ -148,7 +148,9 @@ class _Words:
         for field, tokens in self.tokens.items():
             if field.source in (LIKED, DISLIKED):
                 shown_MH = pairs.known_MH & (pairs.liked_MH == (field.source == LIKED))
-                cost_MH += shown_MH * (tokens[pairs.past_MH] + self.between)
+                first_MH = shown_MH & (shown_MH.cumsum(axis=1) == 1)
+                beside_MH = np.where(first_MH, -self.nothing, self.between)
+                cost_MH += shown_MH * (tokens[pairs.past_MH] + beside_MH)
         return cost_MH
 
 
@@ -166,7 +168,7 @@ def _lists(names: np.ndarray, past_MH: np.ndarray, shown_MH: np.ndarray) -> list
     """What is shown of each past, newest first."""
     ends = np.cumsum(shown_MH.sum(axis=1)).tolist()
     flat = names[past_MH[shown_MH]].tolist()
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][:-1]
     return [_BETWEEN.join(flat[start:end]) or _NOTHING for start, end in zip(starts, ends, strict=True)]
 
 
