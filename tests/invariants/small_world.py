@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from polyscene.adapters import COMPONENTS as ADAPTERS
 from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
 from polyscene.features import COMPONENTS as FEATURES
 from polyscene.features import FitContext, SharedModules
+from polyscene.graph import KnowledgeGraph
+from polyscene.graph.items import ItemGraph
 from polyscene.registry.components import Component, Registry
 from polyscene.sequence import COMPONENTS as SEQUENCES
 
@@ -41,6 +44,7 @@ def make_frame() -> pd.DataFrame:
             "tags": ["|".join(rng.choice(words, 2, replace=False)) for _ in range(TRAIN_ROWS)],
             "price": rng.lognormal(size=TRAIN_ROWS),
             "timestamp": rng.integers(1_500_000_000, 1_600_000_000, TRAIN_ROWS).astype(float),
+            "entity": [f"e{n}" if n % 5 else None for n in range(TRAIN_ROWS)],
         }
     )
     new = pd.DataFrame(
@@ -51,6 +55,7 @@ def make_frame() -> pd.DataFrame:
             "tags": ["", "unheard", "film", "war", "", "dog|zz", "zz", "jazz", "rock", "rock"],
             "price": [np.nan, 1e12, -5, 0, 1, 2, 3, np.inf, 4, np.nan],
             "timestamp": [0, 1.7e9, 1.6e9, 0, np.nan, 1.5e9, 1.5e9, 1.5e9, 1.4e9, 1.0],
+            "entity": ["e30", "nobody", None, "e1", "e31", None, "e32", "nobody", "e2", ""],
         }
     )
     return pd.concat([old, new], ignore_index=True)
@@ -66,7 +71,19 @@ def column_for(encoder: str) -> Column:
         "tags": Tags("tags"),
         "number": Number("price"),
         "time": Timestamp(),
+        "kgat": Column("entity", encoder="kgat"),
+        "side_vectors": Column("entity", encoder="side_vectors"),
     }[encoder]
+
+
+@functools.cache
+def item_graph() -> ItemGraph:
+    """Entities e0 to e34, each with one of four genres and one of six directors; genres have parents."""
+    facts = [(f"e{n}", "genre", f"genre{n % 4}") for n in range(35)]
+    facts += [(f"director{n % 6}", "directed", f"e{n}") for n in range(35)]
+    facts += [(f"genre{n}", "part of", "fiction") for n in range(4)]
+    frame = pd.DataFrame(facts, columns=["head", "relation", "tail"])
+    return ItemGraph(KnowledgeGraph.from_facts(frame), {f"i{n}": f"e{n}" for n in range(35) if n % 5})
 
 
 def embed_texts(texts: Sequence[str]) -> Tensor:
@@ -86,6 +103,7 @@ def make_context(rows: int, shared: SharedModules | None = None) -> FitContext:
         embedding_dim=EMBEDDING_DIM,
         owner="shop/items",
         user_of_row=np.arange(rows) // 4,
+        graph=item_graph(),
     )
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from polyscene.config.validate import bounded
 from polyscene.features.encoder import FitContext
-from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of
+from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of, train_entities
 
 
 @dataclass
@@ -39,8 +39,8 @@ class KgatEncoder(EntityVectors):
         f = LeakyReLU(W_1 (e_h + n)) + LeakyReLU(W_2 (e_h * n))
 
     As ``(W_r e_t) . q = e_t . (W_r' q)``, relations cost a product per item and relation, none per fact. Neighbors
-    are training facts of ``context.graph``; an item without an entity gets zeros. A fact that leads to the item is
-    one that leads away under the inverse relation.
+    are training facts of ``context.graph``; a fact that leads to the item is one that leads away under the inverse
+    relation. An item without an entity gets zeros, and so does, for ``e_h``, an entity that no training reaches.
 
     As with every enriched column, the engine puts a closed gate behind it; there is none in here.
     """
@@ -52,7 +52,7 @@ class KgatEncoder(EntityVectors):
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         graph, most = graph_of(context), self.config.most_neighbors
-        steps = {entity: graph.shared_around(entity, most) for entity in set(entities_of(values)) - {""}}
+        steps = {entity: graph.shared_around(entity, most) for entity in train_entities(values, context)}
         relations = sorted({step.relation for around in steps.values() for step in around})
         self._create(relations, context)
         self.add_entities([*steps, *(step.entity for around in steps.values() for step in around)], context)
@@ -65,7 +65,7 @@ class KgatEncoder(EntityVectors):
         self._create(fitted["relations"], context)
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
-        graph, position = graph_of(context), self.space.position
+        graph, position = graph_of(context), self.trained_positions()
         around = []
         for entity in entities_of(values):
             steps = graph.shared_around(entity, self.config.most_neighbors) if entity else []
@@ -80,17 +80,17 @@ class KgatEncoder(EntityVectors):
         self.register_rows("relation_NK", pair_NK2[..., 1].contiguous())
 
     def forward(self, row: Tensor) -> Tensor:
-        own = self.own_N[row.flatten()]
-        e_Nd = functional.embedding(own, self.space.vector_Md)
-        around_Nd = self._around(row.flatten(), e_Nd)
+        own_N, relation_NK = self.own_N[row.flatten()], self.relation_NK[row.flatten()].long()
+        e_Nd = functional.embedding(own_N, self.space.vector_Md) * (own_N > 0).unsqueeze(-1)
+        around_Nd = self._around(e_Nd, self.neighbor_NK[row.flatten()], relation_NK)
+        known_N = (own_N > 0) | (relation_NK >= 0).any(dim=-1)
         mixed_Nd = functional.leaky_relu(self.add(e_Nd + around_Nd), 0.2)
         mixed_Nd = mixed_Nd + functional.leaky_relu(self.multiply(e_Nd * around_Nd), 0.2)
-        return (mixed_Nd * (own > 0).unsqueeze(-1)).reshape(*row.shape, self.out_dim)
+        return (mixed_Nd * known_N.unsqueeze(-1)).reshape(*row.shape, self.out_dim)
 
-    def _around(self, row_N: Tensor, e_Nd: Tensor) -> Tensor:
+    def _around(self, e_Nd: Tensor, neighbor_NK: Tensor, relation_NK: Tensor) -> Tensor:
         """The neighbors of items as one vector ``[N, d]``, zero where there are none."""
-        relation_NK = self.relation_NK[row_N].long()
-        t_NKd = functional.embedding(self.neighbor_NK[row_N], self.space.vector_Md)
+        t_NKd = functional.embedding(neighbor_NK, self.space.vector_Md)
         query_NRk = (torch.einsum("nd,rdk->nrk", e_Nd, self.weight_Rdk) + self.relation_Rk).tanh()
         key_NRd = torch.einsum("nrk,rdk->nrd", query_NRk, self.weight_Rdk)
         here_NK = relation_NK >= 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -25,10 +26,10 @@ class EntityVectors(Encoder):
         return space
 
     def fitted(self) -> dict[str, Any]:
-        return {"ids": list(self.space.position)}
+        return self.space.fitted()
 
     def load_fitted(self, fitted: Mapping[str, Any], context: FitContext) -> None:
-        self.join_space(context).extend(fitted["ids"])
+        self.join_space(context).load_fitted(fitted)
 
     def join_space(self, context: FitContext) -> IdSpace:
         """The space, made on first use."""
@@ -36,16 +37,26 @@ class EntityVectors(Encoder):
         return self.space
 
     def add_entities(self, entities: Iterable[str], context: FitContext) -> None:
-        """Entities that the items reach: trained through them, whether or not another scenario trains them too."""
+        """Entities that train rows reach, which trains them, whether or not another scenario does too."""
         reached = sorted(set(entities))
         self.join_space(context).extend(context.spaces.get(self.config.space, reached))
         self.space.extend(reached)
         self.space.mark_trained(reached)
 
+    def trained_positions(self) -> dict[str, int]:
+        """The places of the entities whose vectors training reaches, by any scenario; the others hold noise."""
+        seen = self.space.count_M.tolist()
+        return {entity: place for entity, place in self.space.position.items() if seen[place]}
+
     def own_positions(self, values: pd.Series) -> torch.Tensor:
-        """int32 ``[N]`` place of each row's entity among the vectors, 0 where it has none."""
-        position = self.space.position
+        """int32 ``[N]`` place of each row's entity, 0 where it has none that training reaches."""
+        position = self.trained_positions()
         return torch.tensor([position.get(entity, 0) for entity in entities_of(values)], dtype=torch.int32)
+
+
+def train_entities(values: pd.Series, context: FitContext) -> list[str]:
+    """The entities of train rows, sorted."""
+    return sorted(set(np.array(entities_of(values), dtype=object)[context.train_rows]) - {""})
 
 
 def entities_of(values: pd.Series) -> list[str]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from polyscene.config.validate import bounded
 from polyscene.features.encoder import FitContext
-from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of
+from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of, train_entities
 from polyscene.graph.vectors import structural_vectors
 
 
@@ -51,20 +51,19 @@ class SideVectorsEncoder(EntityVectors):
     own_N: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
-        entities = sorted(set(entities_of(values)) - {""})
         if not self.config.frozen:
-            self.add_entities(entities, context)
+            self.add_entities(train_entities(values, context), context)
             self._create([], context)
             return
-        options = self.config
+        options, graph = self.config, graph_of(context)
         row, vector_Mw = structural_vectors(
-            graph_of(context).graph,
+            graph.graph,
             scoring=options.scoring,
             width=options.width,
             epochs=options.epochs,
             seed=context.seed,
         )
-        known = [entity for entity in entities if entity in row]
+        known = sorted(entity for entity in set(graph.entity_of.values()) if entity in row)
         self._create(known, context)
         # Row 0 is for items without an entity; the others have length sqrt(w), so that no scoring speaks louder.
         vector_Ew = functional.normalize(vector_Mw[[row[entity] for entity in known]], dim=-1)
