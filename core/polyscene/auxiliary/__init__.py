@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from polyscene.auxiliary.alignment import Alignment, AlignmentConfig
 from polyscene.auxiliary.auxiliary import Auxiliary, AuxiliaryConfig, AuxiliaryContext
+from polyscene.auxiliary.histories import HistoryContrast, HistoryContrastConfig
 from polyscene.registry.components import Component
 
-COMPONENTS = [Component("auxiliary", "alignment", Alignment, AlignmentConfig)]
+COMPONENTS = [
+    Component("auxiliary", "alignment", Alignment, AlignmentConfig),
+    Component("auxiliary", "history_contrast", HistoryContrast, HistoryContrastConfig),
+]
 
-__all__ = ["COMPONENTS", "Alignment", "Auxiliary", "AuxiliaryConfig", "AuxiliaryContext"]
+__all__ = ["COMPONENTS", "Alignment", "Auxiliary", "AuxiliaryConfig", "AuxiliaryContext", "HistoryContrast"]

@@ -153,6 +153,11 @@ class PolysceneModel(nn.Module):
             h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
         return self._adapted({name: h_Bd}, own, routing)[name]
 
+    def anonymous_states(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
+        """As :meth:`user_states` where a task reads the past, with nothing known of users but that."""
+        states, _ = self._histories({name: windows}, {name: catalogue}, known=False)
+        return self._adapted({name: after_all(states[name], windows)}, {})[name]
+
     def routing(self, name: str, windows: Windows, catalogue: Catalogue, route: Route) -> Routing | None:
         """The adapters of B rows that go by a route; None where their label chooses. Arguments as for states.
 
@@ -272,11 +277,12 @@ class PolysceneModel(nn.Module):
         return own_Bd if recalled_Bd is None else own_Bd + recalled_Bd
 
     def _histories(
-        self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
+        self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """States ``[B, T + 1, d]`` of histories, through the sequence model in one call for all scenarios.
 
-        With them the users' own vectors ``[B, d]``, of the scenarios that know anything about users.
+        With them the users' own vectors ``[B, d]``, of the scenarios that know anything about users; those start
+        from nothing where users are not ``known``.
         """
         if not batch:
             return {}, {}
@@ -289,12 +295,12 @@ class PolysceneModel(nn.Module):
             missing = length - x_BTd.shape[1]
             steps.append(nn.functional.pad(x_BTd, (0, 0, 0, missing)) if missing else x_BTd)
             starts[name] = (
-                self.users[name](windows.user_B) if name in self.users else torch.zeros_like(x_BTd[:, 0])
+                self.users[name](windows.user_B) if name in self.users and known else torch.zeros_like(x_BTd[:, 0])
             )
             ordered.append(torch.full_like(windows.user_B, windows.ordered, dtype=torch.bool))
             counts.append(len(x_BTd))
         h_BTd = self.sequence(torch.cat(steps), torch.cat(list(starts.values())), torch.cat(ordered))
-        own = {name: start_Bd for name, start_Bd in starts.items() if name in self.users}
+        own = {name: start_Bd for name, start_Bd in starts.items() if name in self.users and known}
         return dict(zip(batch, h_BTd.split(counts), strict=True)), own
 
     def _adapted(
