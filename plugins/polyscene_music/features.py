@@ -101,6 +101,9 @@ class TagProfileEncoder(Encoder):
         text = functional.linear(self.text_Nh[row], self.projection.weight) + total * self.projection.bias
         return torch.where(total > 0, text + weighted_sum(tag, weight, self.own_Td), self.no_tags_d)
 
+    def meaning(self, row: Tensor) -> Tensor:
+        return self.text_Nh[row]
+
     def _create(self, tags: list[str], context: FitContext) -> None:
         self.tags, self.out_dim = tags, context.d_model
         self.projection = nn.Linear(context.embedding_dim, context.d_model)

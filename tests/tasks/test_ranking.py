@@ -35,7 +35,7 @@ WINDOWS = make_windows([[0, 3, 5], [2, 2, 1]])
 TRAIN = [0, 0, 0, 1, 1, 2, 3, 5]
 SHARE = np.array([4, 3, 2, 2, 1, 2]) / 14  # training rows only, one imagined row for each item
 NEW = np.arange(N) == 4
-BIAS = np.where(NEW, 0, np.log(SHARE) - np.log(SHARE).mean())  # a new item starts at a middling bias
+BIAS = np.where(NEW, 0, np.log(SHARE) - np.log(SHARE)[~NEW].mean())  # a new item starts at a middling bias
 
 
 def make_task(registry: Registry, **options: object) -> RankingTask:

@@ -10,6 +10,7 @@ from polyscene.config.choice import Choice
 from polyscene.config.validate import bounded
 from polyscene.data.datasets import DataSet
 from polyscene.data.scenario import ScenarioConfig
+from polyscene.errors import ConfigError
 
 
 @dataclass
@@ -48,6 +49,8 @@ class TrainerConfig:
 
     steps: int = bounded(2000, at_least=1)
     """Optimizer steps at most; early stopping may end before."""
+    pretrain_steps: int = bounded(0, at_least=0)
+    """Steps before these, in which no label is used: ``auxiliary=[{name: history_contrast}]`` alone is learned."""
     batch_rows: int = bounded(1024, at_least=1)
     """Rows in a batch, over all scenarios together."""
     lr: float = bounded(1e-3, at_least=0)
@@ -163,8 +166,13 @@ class RecommendConfig:
     """A run directory, or ``latest``."""
     scenario: str
     """The scenario to recommend from."""
-    user: str
-    """The user's id in the scenario's data."""
+    user: str | None = None
+    """The user's id in the scenario's data; null for a user who is known by a text."""
+    text: str | None = None
+    """What a user likes, in words, instead of an id: the items nearest to it stand for a history."""
+    new_items: str | None = None
+    """A CSV or Parquet file with ``item_id`` and the columns of the scenario's items: items that came after
+    training, which this call may recommend as well."""
     k: int = bounded(10, at_least=1)
     """Number of items."""
     route: Literal["label", "hard", "soft", "router"] = "label"
@@ -178,3 +186,9 @@ class RecommendConfig:
     data: DataConfig = field(default_factory=DataConfig)
     root: str = "runs"
     """Folder that ``latest`` looks in."""
+
+    def __post_init__(self) -> None:
+        if self.user is None and self.text is None:
+            raise ConfigError("'user' is missing", fix='give user=ID, or what the user likes: text="slow jazz"')
+        if self.user is not None and self.text is not None:
+            raise ConfigError("both user and text are given", fix="give user=ID or text=WORDS, not both")

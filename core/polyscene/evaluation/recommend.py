@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from rich.console import Console
@@ -12,7 +12,9 @@ from rich.text import Text
 from polyscene.config.schema import RecommendConfig
 from polyscene.data.phases import Phase
 from polyscene.data.windows import take_windows
-from polyscene.errors import ConfigError, DataError, did_you_mean
+from polyscene.errors import ConfigError, did_you_mean
+from polyscene.evaluation.asked import ask
+from polyscene.evaluation.explain import Reason, explained, graph_to_explain
 from polyscene.evaluation.ranking import Pairs, ranking_keys, top_items
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -28,14 +30,18 @@ _SEEN_SHOWN = 10
 class Recommendation:
     """Items for a user, best first, and the latest of what the user had.
 
-    ``recognized`` is the router's probability of each scenario, where the label was left out.
+    ``recognized`` is the router's probability of each scenario, where the label was left out, and ``reasons`` are
+    what each item has to do with the past, where that was asked for. For a user who is known by a text, ``seen``
+    are the items nearest to it. ``titles`` are of all items that are named, where the scenario has any.
     """
 
     items: list[str]
     scores: list[float]
     seen: list[str]
     seen_count: int
+    titles: dict[str, str] = field(default_factory=dict)
     recognized: dict[str, float] = field(default_factory=dict)
+    reasons: list[list[Reason]] = field(default_factory=list)
 
 
 def recommend(config: RecommendConfig, host: Host) -> Recommendation:
@@ -46,7 +52,7 @@ def recommend(config: RecommendConfig, host: Host) -> Recommendation:
         host: the plugins.
 
     Raises:
-        PolysceneError: no such run, scenario or user.
+        PolysceneError: no such run, scenario or user, or no graph to explain with.
     """
     run = restore(config.run, host, root=config.root, data=config.data, device=config.device)
     if config.route != LABEL and run.config.router.name == NO_ROUTER:
@@ -57,21 +63,42 @@ def recommend(config: RecommendConfig, host: Host) -> Recommendation:
             where="scenario",
             fix=did_you_mean(config.scenario, run.loaded.scenarios),
         )
-    found = recommend_from(run, config.scenario, config.user, config.k, config.route)
-    _show(config, found, run.loaded.scenarios[config.scenario])
-    return found
+    loaded = run.loaded.scenarios[config.scenario]
+    graph = graph_to_explain(loaded, config.scenario) if config.explain else None
+    found = recommend_from(
+        run,
+        config.scenario,
+        config.user,
+        config.k,
+        config.route,
+        text=config.text,
+        new_items=config.new_items,
+    )
+    _show(config, found, loaded)
+    return found if graph is None else replace(found, reasons=explained(graph, found.items, found.seen, Console()))
 
 
 @torch.inference_mode()
-def recommend_from(run: RestoredRun, name: str, user: str, k: int, route: Route = LABEL) -> Recommendation:
+def recommend_from(
+    run: RestoredRun,
+    name: str,
+    user: str | None,
+    k: int,
+    route: Route = LABEL,
+    *,
+    text: str | None = None,
+    new_items: str | None = None,
+) -> Recommendation:
     """The ``k`` best items of scenario ``name`` for a user, from everything known about the user.
 
     Args:
         run: a finished run.
         name: the scenario whose items are recommended.
-        user: the user's id.
+        user: the user's id; None for one who is known by a text.
         k: number of items.
         route: by which adapter; any but the label's needs a router that has seen the scenario.
+        text: what the user likes, in words, see :func:`polyscene.evaluation.asked.ask`.
+        new_items: a file with items that came after training and may be recommended too.
 
     Raises:
         PolysceneError: no such user, the scenario recommends nothing, or the router cannot recognize it.
@@ -88,22 +115,24 @@ def recommend_from(run: RestoredRun, name: str, user: str, k: int, route: Route 
         )
     if route != LABEL:
         _check_seen(model, name)
-    events = loaded.events.to(model.device)
-    user_B = torch.tensor([_position(loaded, name, user)], device=model.device)
+    asked = ask(run.session, model, name, loaded, user=user, text=text, new_items=new_items)
+    loaded, events = asked.loaded, asked.loaded.events.to(model.device)
+    user_B = torch.tensor([asked.user], device=model.device)
     start_B, stop_B = events.start_UP[user_B, Phase.TRAIN], events.start_UP[user_B, -1]
     first_B = torch.maximum(start_B, stop_B - loaded.config.max_history)
     windows = take_windows(events, user_B, first_B, stop_B, loaded.config.max_history)
-    model.observe(name, events, Phase)
+    model.observe(name, asked.counted.to(model.device), Phase)
     catalogue = model.catalogue(name)
-    items_N = torch.arange(events.n_items, device=model.device)
+    items_N = torch.arange(asked.n_items, device=model.device)
     view = loaded.scenario.views[0]
     routing = model.routing(name, windows, catalogue, route)
     h_Bd = model.user_states(name, windows, catalogue, routing)
     p_K = model.recognize(name, windows, catalogue)[0].tolist() if route != LABEL else []
-    scores_BN = model.scores(name, h_Bd, catalogue.all(), items_N, view.name, routing=routing)
+    scores_BN = model.scores(name, h_Bd, catalogue.all()[items_N], items_N, view.name, routing=routing)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
-    keys_BN = ranking_keys(scores_BN, masked=past if view.mask_history else None, user_B=user_B)
-    best = [item for item in top_items(keys_BN, min(k, events.n_items))[0].tolist() if item >= 0]
+    masked = past if view.mask_history and not asked.by_text else None
+    keys_BN = ranking_keys(scores_BN, masked=masked, user_B=user_B)
+    best = [item for item in top_items(keys_BN, min(k, asked.n_items))[0].tolist() if item >= 0]
     ids: list[str] = loaded.tables.items["item_id"].tolist()
     seen = past.item_M.flip(0).tolist()
     return Recommendation(
@@ -111,6 +140,7 @@ def recommend_from(run: RestoredRun, name: str, user: str, k: int, route: Route 
         [float(scores_BN[0, item]) for item in best],
         [ids[item] for item in dict.fromkeys(seen)],
         len(set(seen)),
+        _titles(loaded, [*best, *seen]),
         dict(zip(model.names, p_K, strict=False)),
     )
 
@@ -127,39 +157,35 @@ def _check_seen(model: PolysceneModel, name: str) -> None:
         )
 
 
-def _position(loaded: LoadedScenario, name: str, user: str) -> int:
-    ids: list[str] = loaded.tables.users["user_id"].tolist()
-    if user not in ids:
-        examples = ", ".join(ids[:3])
-        raise DataError(
-            f"there is no user '{user}'",
-            where=f"scenario '{name}'",
-            fix=f"its {len(ids):,} ids look like {examples}",
-        )
-    return ids.index(user)
+def _titles(loaded: LoadedScenario, items: list[int]) -> dict[str, str]:
+    """Titles by id of some rows; texts stand in for titles that are missing."""
+    table = loaded.tables.items.iloc[sorted(set(items))]
+    named = [table[name] for name in ("title", "text") if name in table]
+    if not named:
+        return {}
+    shown = named[0].astype("object").where(named[0].notna(), named[-1].astype("object"))
+    return dict(zip(table["item_id"], map(str, shown), strict=True))
 
 
 def _show(config: RecommendConfig, found: Recommendation, loaded: LoadedScenario) -> None:
-    items = loaded.tables.items.set_index("item_id")
-    column = next((name for name in ("title", "text") if name in items), None)
-
-    def title(item: str) -> str:
-        return str(items.at[item, column]) if column else ""
-
+    whom = f"user {config.user}" if config.text is None else f'one who says "{config.text}"'
     console = Console()
-    table = Table(title=Text(f"{config.scenario}: for user {config.user}", style="bold"), title_justify="left")
+    table = Table(title=Text(f"{config.scenario}: for {whom}", style="bold"), title_justify="left")
     table.add_column("rank", justify="right")
     table.add_column("item")
     table.add_column("title", overflow="fold")
     table.add_column("score", justify="right")
     for rank, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
-        table.add_row(str(rank), Text(item), Text(title(item)), f"{score:.3f}")
+        table.add_row(str(rank), Text(item), Text(found.titles.get(item, "")), f"{score:.3f}")
     console.print(table)
     if found.recognized:
         likeliest = sorted(found.recognized.items(), key=lambda pair: -pair[1])
         shares = ", ".join(f"{name} {share:.3f}" for name, share in likeliest)
         console.print(Text(f"Recognized as ({config.route} routing): {shares}"), soft_wrap=True)
-    shown = [title(item) or item for item in found.seen[:_SEEN_SHOWN]]
+    shown = [found.titles.get(item, item) for item in found.seen[:_SEEN_SHOWN]]
+    if config.text is not None:
+        console.print(Text("Nearest to the text: " + "; ".join(shown)), soft_wrap=True)
+        return
     order = "latest first" if loaded.events.ordered else "in no order"
     if shown:
         console.print(Text(f"Had {found.seen_count} items ({order}): " + "; ".join(shown)), soft_wrap=True)

@@ -217,7 +217,7 @@ class Encoder(nn.Module, ABC):
         raise NotImplementedError(f"encoder '{type(self).__name__}' has is_identity set and no counts")
 
     def meaning(self, row: Tensor) -> Tensor | None:
-        """What this column says of rows in words, as vectors ``[..., h]`` of the backbone; None if it holds none."""
+        """What this column says of rows in words: vectors ``[..., h]`` of the backbone; None if it has none."""
         return None
 
     def unknown(self) -> Tensor:

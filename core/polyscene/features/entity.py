@@ -150,6 +150,15 @@ class EntityEncoder(nn.Module):
         }
         return self.fusion(own), self.fusion(fields)
 
+    def meaning(self, row: Tensor) -> Tensor | None:
+        """What is said of rows in words: the sum ``[..., h]`` of unit vectors of the backbone, one per column.
+
+        None where no column has words. It is for comparing rows with each other, before anything was learned.
+        """
+        found = [encoder.meaning(row) for _, encoder in self._fields()]
+        parts = [nn.functional.normalize(one, dim=-1) for one in found if one is not None]
+        return torch.stack(parts).sum(0) if parts else None
+
     def _encoded(self, row: Tensor, dropped: Tensor | None) -> dict[str, Tensor]:
         """The normalized fields of rows, with ids unknown where ``dropped``."""
         fields = {}

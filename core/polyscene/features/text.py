@@ -93,6 +93,11 @@ class TextEncoder(Encoder):
         vector = self._tuned(text) if self.is_costly else self.vector_Mh[text].to(self.no_text_d.dtype)
         return torch.where((text == 0).unsqueeze(-1), self.no_text_d, projection(vector))
 
+    def meaning(self, row: Tensor) -> Tensor:
+        text = self.text_N[row]
+        vector = self._tuned(text) if self.is_costly else self.vector_Mh[text].to(self.no_text_d.dtype)
+        return vector * (text > 0).unsqueeze(-1)
+
     def _tuned(self, text: Tensor) -> Tensor:
         """Vectors ``[..., h]`` through the trained layers; without gradients in portions, to bound memory."""
         text_R = text.flatten()

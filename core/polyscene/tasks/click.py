@@ -67,6 +67,9 @@ class ClickTask(JudgingTask):
                 nn.Linear(config.hidden, 1, bias=False),
             )
 
+    def receive(self, n_items: int) -> None:
+        self.bias_N = nn.Parameter(nn.functional.pad(self.bias_N.detach(), (0, n_items - len(self.bias_N))))
+
     def recall(self, user_B: Tensor, item_B: Tensor | None) -> Tensor | None:
         return self.past(user_B, item_B) if self.config.history == "sample" else None
 

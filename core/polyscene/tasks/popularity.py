@@ -17,7 +17,7 @@ Keep = Callable[[Events, Tensor], Tensor]
 
 
 class PopularityBias(nn.Module):
-    """``w * (log share of item i - mean)``, with one learned weight w that starts at 1.
+    """``w * (log share of item i - mean over seen items)``, with one learned weight w that starts at 1.
 
     The shares are statistics, not parameters: they are counted on training rows, and :meth:`observe` counts again
     when more rows are known (validation rows at the time of the test, the latest rows at serving).
@@ -53,8 +53,11 @@ class PopularityBias(nn.Module):
         share_N = item_share(events, known, half_life_days=self.half_life_days, keep=self.keep)
         log_share_N = share_N.log()
         self.share_N = share_N.to(device)
-        self.register_buffer("log_share_N", (log_share_N - log_share_N.mean()).to(device), persistent=False)
-        self.register_buffer("unseen_N", ~held_items(events, known).to(device), persistent=False)
+        held_N = held_items(events, known)
+        # Centered on what was seen, so that it makes no difference to the others how many new items there are.
+        center = log_share_N[held_N].mean() if bool(held_N.any()) else log_share_N.mean()
+        self.register_buffer("log_share_N", (log_share_N - center).to(device), persistent=False)
+        self.register_buffer("unseen_N", ~held_N.to(device), persistent=False)
 
     def forward(self, items: Tensor, hidden_N: Tensor | None = None) -> Tensor:
         """Bias ``[...]`` of items (int64 ``[...]``); those ``hidden_N`` (bool) are taken for unseen ones."""

@@ -48,6 +48,9 @@ class RatingTask(Task):
         nn.init.zeros_(self.bilinear.weight)
         self.bias_N = nn.Parameter(torch.zeros(events.n_items))
 
+    def receive(self, n_items: int) -> None:
+        self.bias_N = nn.Parameter(functional.pad(self.bias_N.detach(), (0, n_items - len(self.bias_N))))
+
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         predicted_BT = self._standardized(h_BTd, catalogue.take(windows.item_BT), self.bias_N[windows.item_BT])
         target_BT = (windows.value_BT - self.mean) / self.std

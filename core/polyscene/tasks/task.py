@@ -152,6 +152,10 @@ class Task(nn.Module, ABC):
         """Scores ``[B, N]`` of items, each read together with what windows of one row ask."""
         raise NotImplementedError(f"{type(self).__name__} scores items by states")
 
+    def receive(self, n_items: int) -> None:
+        """Serve so many items, the last of them new: what is kept per item gets what stands for an unknown one."""
+        return
+
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         """States ``[B, T, d]`` of tasks that do not read a history."""
         raise NotImplementedError(f"{type(self).__name__} reads states from the history")

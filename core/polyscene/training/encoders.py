@@ -17,6 +17,7 @@ from polyscene.data.phases import Phase
 from polyscene.features.encoder import FitContext, SharedModules
 from polyscene.features.entity import EntityEncoder
 from polyscene.features.part import PartEncoder
+from polyscene.model import PolysceneModel
 from polyscene.training.loading import Loaded, LoadedScenario, columns_of
 from polyscene.training.session import Session
 
@@ -112,6 +113,23 @@ def encoder_of(bound: BoundEncoder, scenario: LoadedScenario, table: str) -> Ent
     part = scenario.part
     rows = None if part is None else {"items": part.item_N, "users": None, "events": part.event_R}[table]
     return bound.encoder if rows is None else PartEncoder(bound.encoder, rows)
+
+
+def bind_again(session: Session, model: PolysceneModel, name: str, loaded: LoadedScenario) -> None:
+    """Bind a scenario's encoders to tables that have grown since the model was made.
+
+    Args:
+        session: config, plugins and backbone.
+        model: the model.
+        name: the scenario, which is no domain of another.
+        loaded: the scenario as it is now.
+    """
+    contexts = _contexts(session, name, Sharing(loaded, {name: loaded}), model.shared, {})
+    for table, place in zip(TABLES, (model.items, model.users, model.events), strict=True):
+        if name in place:
+            encoder = place[name]
+            assert isinstance(encoder, EntityEncoder)
+            encoder.bind(_frame(loaded, table), contexts[table])
 
 
 def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: str) -> EntityEncoder:
