@@ -10,7 +10,7 @@ import pandas as pd
 from polyscene import DataAccess, Phase, Split, Tables, both_directions, read_facts, read_parquet
 from polyscene_kg import KgConfig
 from polyscene_kg.plain import load_plain
-from polyscene_kg.relations import entity_types
+from polyscene_kg.relations import WORDS, entity_types
 
 FACTS_FILE = "ml-100k.kg"
 # Which film of a MovieLens data set an entity is. The link file beside the facts in their wheel is of no use: its
@@ -49,17 +49,10 @@ def _films(config: KgConfig, data: DataAccess, facts: pd.DataFrame) -> Tables:
         interactions=both_directions(distinct),
         users=pd.DataFrame({"user_id": types.index}),
         facts=distinct,
-        extra={"relations": _relation_texts(distinct)},
+        extra={"relations": pd.DataFrame({"relation": list(WORDS), "text": list(WORDS.values())})},
         dropped={"repeated facts": len(facts) - len(distinct)} if len(facts) > len(distinct) else {},
         sources=(data.origin(config.dataset),),
     )
-
-
-def _relation_texts(facts: pd.DataFrame) -> pd.DataFrame:
-    """``relation`` and ``text``: film.film.directed_by reads 'film directed by'."""
-    relation = pd.Series(sorted(set(facts["relation"])), dtype="str")
-    words = relation.str.split(".").str[1:].str.join(" ").str.replace("_", " ")
-    return pd.DataFrame({"relation": relation, "text": words.where(words != "", relation)})
 
 
 def train_facts(tables: Tables, split: Split) -> pd.DataFrame:

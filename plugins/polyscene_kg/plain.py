@@ -35,7 +35,7 @@ def load_plain(config: KgConfig, data: DataAccess) -> Tables:
         items=items.assign(type=OTHER),
         interactions=both_directions(distinct),
         users=pd.DataFrame({"user_id": entities}),
-        facts=distinct[["head", "relation", "tail"]],
+        facts=distinct.drop(columns="split", errors="ignore"),
         extra={"relations": pd.DataFrame(said)},
         dropped={"facts stated before, in the same or an earlier phase": repeated} if repeated else {},
         sources=(data.origin(config.dataset),),
@@ -69,6 +69,7 @@ def _texts(path: Path, ids: pd.Index, *, readable: bool) -> pd.Series:
     """What the ids are called: by the file if there is one, else as they read, else nothing (missing)."""
     if path.is_file():
         named = read_csv(path, delimiter="\t", quote=None, names=("id", "text"), ids=("id", "text")).astype("str")
-        return ids.to_series(index=range(len(ids))).map(named.drop_duplicates("id").set_index("id")["text"])
+        text = dict(zip(named["id"], named["text"], strict=True))
+        return ids.to_series(index=range(len(ids))).map(text)
     words = ids.to_series(index=range(len(ids))).astype("str").str.replace("_", " ").str.strip()
     return words if readable else words.where(words == "")

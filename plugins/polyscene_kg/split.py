@@ -118,7 +118,7 @@ class TripleSplit:
 
 def _published(tables: Tables) -> np.ndarray:
     phases = {"train": Phase.TRAIN, "valid": Phase.VALIDATION, "test": Phase.TEST}
-    return tables.interactions["split"].map(phases).to_numpy(dtype=np.int8)
+    return np.array([phases[name] for name in tables.interactions["split"]], dtype=np.int8)
 
 
 COMPONENTS = [Component("split", "triples", TripleSplit, TripleSplitConfig)]

@@ -76,7 +76,11 @@ def model_scorer(model: PolysceneModel, subject: Subject, max_history: int, rout
     items_N = torch.arange(subject.events.n_items, device=model.device)
     length = max_history if subject.from_history else 1
 
+    task = model.main_task(subject.name)
+
     def scores(requests: Requests, view: View) -> Tensor:
+        if task.reads_together:
+            return task.joint_scores(requests.windows(subject.events, length), items_N)
         x_Nd = catalogue.all()  # before the states, which take their items from it
         windows = requests.windows(subject.events, length)
         routing = model.routing(subject.name, windows, catalogue, route)
@@ -115,7 +119,11 @@ def evaluate_scorer(
         )
         for requests in subject.requests(population, view, limit)
     ]
-    return _summaries(Ranking.join(parts), subject.events) if parts else {}
+    if not parts:
+        return {}
+    ranking = Ranking.join(parts)
+    facts = {} if subject.from_history else _summaries_of_facts(ranking)
+    return _summaries(ranking, subject.events) | facts
 
 
 def evaluate_method(
@@ -176,3 +184,9 @@ def _summaries(ranking: Ranking, events: Events) -> dict[str, metrics.Summary]:
         f"coverage@{TOP}": metrics.Summary(coverage, float("nan"), users),
         f"popularity_bias@{TOP}": metrics.summarize(bias_B),
     }
+
+
+def _summaries_of_facts(ranking: Ranking) -> dict[str, metrics.Summary]:
+    """What is reported of link prediction beside MRR and hit@10: over both directions of every fact."""
+    hits = {f"hit@{k}": metrics.summarize(metrics.hit(ranking, k)) for k in (1, 3)}
+    return {**hits, "mean_rank": metrics.summarize(ranking.rank_M.double())}

@@ -58,7 +58,7 @@ def _read(path: Path, columns: Sequence[str], what: str) -> pd.DataFrame:
         )
     first_line = 2
     if path.suffix in _ATOMIC:
-        names = next((names for names in _ATOMIC.values() if len(names) == len(columns)))
+        names = next(names for names in _ATOMIC.values() if len(names) == len(columns))
         frame = read_atomic(path, names, rename=dict(zip(names, columns, strict=True)), ids=names)
     elif path.suffix == ".parquet":
         frame, first_line = read_parquet(path, columns, ids=columns), 0

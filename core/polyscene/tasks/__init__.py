@@ -2,8 +2,10 @@
 
 from polyscene.registry.components import Component
 from polyscene.tasks import losses
+from polyscene.tasks.bi_encoder import BiEncoderConfig, BiEncoderTask
 from polyscene.tasks.click import ClickConfig, ClickTask
 from polyscene.tasks.cross import CrossConfig, CrossTask
+from polyscene.tasks.kg_bert import KgBertConfig, KgBertTask
 from polyscene.tasks.link import LinkConfig, LinkTask
 from polyscene.tasks.ranking import RankingConfig, RankingTask
 from polyscene.tasks.rating import RatingConfig, RatingTask
@@ -16,5 +18,7 @@ COMPONENTS = [
     Component("task", "rating", RatingTask, RatingConfig),
     Component("task", "link", LinkTask, LinkConfig),
     Component("task", "triple", TripleTask, TripleConfig),
+    Component("task", "bi_encoder", BiEncoderTask, BiEncoderConfig),
+    Component("task", "kg_bert", KgBertTask, KgBertConfig),
     *losses.COMPONENTS,
 ]

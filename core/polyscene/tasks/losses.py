@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -71,7 +72,19 @@ class BprLoss(RankingLoss):
         return pair_BTC.sum(dim=-1) / counts_BTC.sum(dim=-1).clamp(min=1)
 
 
+class BinaryLoss(RankingLoss):
+    """Binary cross-entropy: ``softplus(-positive)`` plus the sum of ``softplus(candidate)`` [KG-BERT, eq. 2]."""
+
+    def forward(
+        self, positive_BT: Tensor, candidates_BTC: Tensor, windows: Windows, *, includes_positive: bool
+    ) -> Tensor:
+        if includes_positive:
+            candidates_BTC = candidates_BTC.scatter(-1, windows.item_BT.unsqueeze(-1), -math.inf)
+        return functional.softplus(-positive_BT) + functional.softplus(candidates_BTC).sum(dim=-1)
+
+
 COMPONENTS = [
     Component("loss", "softmax", SoftmaxLoss),
     Component("loss", "bpr", BprLoss),
+    Component("loss", "binary", BinaryLoss),
 ]

@@ -110,7 +110,7 @@ class Task(nn.Module, ABC):
     compares_all: ClassVar[bool] = True
     judges: ClassVar[bool] = False
     shareable: ClassVar[bool] = False
-    reads_together: ClassVar[bool] = False
+    reads_together: bool = False
     alone: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: TaskContext) -> None:
