@@ -67,6 +67,11 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     _check_router(config, problems)
     config.strategy.build().check(config, problems)
     _check_saved_adapters(config, problems)
+    if config.trainer.pretrain_steps and "history_contrast" not in [term.name for term in config.auxiliary]:
+        problems.add(
+            f"'trainer.pretrain_steps' is {config.trainer.pretrain_steps}, and nothing is learned without labels",
+            fix="add auxiliary=[{name: history_contrast}]",
+        )
     check_widths(config, host, problems)
     return config if len(problems.found) == before else None
 

@@ -15,9 +15,11 @@ from polyscene.training.controls import changed, changed_config, control_of
 from polyscene.training.curves import append_metrics, drop_metrics
 from polyscene.training.fit import Fitting, Progress, State, rows_per_scenario
 from polyscene.training.folder import CHECKPOINTS
+from polyscene.training.loading import Loaded
 from polyscene.training.loggers import Logger
 from polyscene.training.prepare import Prepared
 from polyscene.training.reporter import Reporter
+from polyscene.training.selfsupervised import HistoryFitting
 from polyscene.training.strategy import Plan
 
 
@@ -52,6 +54,7 @@ class ModelTrainer:
         )
         loaded = changed(control, loaded, config.seed)
         model, learned = build_model(prepared.session.under(changed_config(control, config)), loaded)
+        self._learn_histories(plan, model, loaded)
         with self.reporter.stage("train"), self.reporter.bar(f"train {plan.label}", config.trainer.steps) as bar:
             state = Fitting(
                 model,
@@ -68,6 +71,20 @@ class ModelTrainer:
             save_adapters(self.folder / CHECKPOINTS / plan.label, model)
         self.reporter.say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
         return model, state
+
+    def _learn_histories(self, plan: Plan, model: PolysceneModel, loaded: Loaded) -> None:
+        """The steps that need no labels, unless training has gone past them."""
+        config, folder = self.prepared.session.config, self.folder / CHECKPOINTS / plan.label
+        steps = config.trainer.pretrain_steps
+        if not steps or (folder / "training.json").is_file():
+            return
+        scenarios = {name: loaded.scenarios[name] for name in plan.learned}
+        with self.reporter.stage("train"), self.reporter.bar(f"histories of {plan.label}", steps) as bar:
+            losses = HistoryFitting(
+                model, config, scenarios, self.fabric, folder / "histories", self._batch_rows(plan), bar
+            ).run()
+        fell = f"{losses[0]:.2f} to {losses[-1]:.2f}"
+        self.reporter.say(f"{plan.label}: {steps} steps without labels, contrast of histories {fell}")
 
     def _batch_rows(self, plan: Plan) -> int:
         """A model of some scenarios sees as many rows of each as the joint model does."""
