@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from polyscene.report.few_shot import shot_chart, shot_curves
 from polyscene.report.history import read_curves
 from polyscene.report.page import write_page
 from polyscene.report.schema import read_metrics
@@ -52,6 +53,8 @@ def write_html(run: Path) -> Path:
         "method_title": method_title,
         "routing_statement": routing_statement,
         "verdict": verdict,
+        "shot_curves": shot_curves(metrics.get("few_shot", [])),
+        "shot_chart": shot_chart,
         "block_chart": _block_chart,
         "line_chart": line_chart,
     }

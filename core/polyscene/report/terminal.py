@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from polyscene.report.few_shot import shot_curves, shot_table
 from polyscene.report.schema import read_metrics
 from polyscene.report.summary import Block, blocks, method_title, routing_statement, seed_statement, verdict
 from polyscene.report.units import duration, figure, memory
@@ -39,6 +40,11 @@ def render_terminal(run: Path, console: Console) -> None:
                 console.print(Text(f"{block.short_title}: {found}"), soft_wrap=True)
             if lost := routing_statement(block):
                 console.print(Text(f"{block.short_title}, {lost}"), soft_wrap=True)
+        console.print()
+    for curve in shot_curves(metrics.get("few_shot", [])):
+        console.print(shot_table(curve))
+        for line in curve.verdicts():
+            console.print(Text(line), soft_wrap=True)
         console.print()
     for scenario, reason in metrics.get("skipped", {}).items():
         console.print(Text(f"{scenario} was left out: {reason}", style="yellow"), soft_wrap=True)

@@ -11,7 +11,9 @@ from lightning_fabric import Fabric
 from polyscene.config.choice import chosen
 from polyscene.config.controls import MODELS
 from polyscene.data.domains import scenario_of
+from polyscene.data.phases import Phase
 from polyscene.data.splits import save_split
+from polyscene.errors import DataError
 from polyscene.evaluation.evaluator import Subject
 from polyscene.routing import check_worth_routing
 from polyscene.training.assembly import task_context
@@ -51,6 +53,7 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
         # As the config was checked, but without the scenarios whose data is not at hand.
         check_worth_routing(session.config.router.name, [list(loaded.scenarios)])
         check_controls(session.config.controls, loaded)
+        _check_labels(loaded)
     with reporter.stage("fingerprint"):
         fingerprints = {name: one.tables.fingerprint() for name, one in loaded.scenarios.items()}
         if fabric.is_global_zero:
@@ -60,6 +63,16 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
     with reporter.stage("encode"), fabric.rank_zero_first():
         encode_texts(session, loaded)
     return Prepared(session, loaded, {name: session.subject(name, one) for name, one in loaded.scenarios.items()})
+
+
+def _check_labels(loaded: Loaded) -> None:
+    empty = [name for name, one in loaded.scenarios.items() if not one.split.count(Phase.TRAIN)]
+    if empty:
+        raise DataError(
+            f"{', '.join(empty)}: no row is labelled, so nothing can be learned",
+            where=f"scenario.{empty[0]}.shots",
+            fix="ask for 1 shot or more, or leave it out to label all rows",
+        )
 
 
 def encode_texts(session: Session, loaded: Loaded) -> None:

@@ -73,6 +73,7 @@ class _Adaptation:
     host: Host
     rows: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    warned: bool = False
 
     def run(self) -> Path:
         self.name = self.config.name
@@ -84,6 +85,11 @@ class _Adaptation:
             self.full = self._load()
         folder = open_run(self.merged)
         with self.reporter.running(folder, self.merged):
+            if self.merged.scenario[self.name].max_history < self.config.scenario[self.name].get("max_history", 0):
+                longest = self.merged.scenario[self.name].max_history
+                self.reporter.say(
+                    f"{self.name}: histories of {longest} rows, the longest that the run has learned"
+                )
             with self.reporter.stage("encode"):
                 encode_texts(self.session, Loaded({self.name: self.full}, {}, ()))
             kept = self._curve()
@@ -151,12 +157,25 @@ class _Adaptation:
             else:
                 model, learned, inherited = grown_model(self.session, self.start, one, draw)
                 owned = Owned(model, self.name, inherited)
+                self._warn(model, inherited)
             if method != NO_ADAPTATION:
                 rows = self.merged.trainer.batch_rows
                 learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
         seconds = time.monotonic() - started
         self.seconds[method] = self.seconds.get(method, 0.0) + seconds
         return _Fitted(model.eval(), learned, seconds)
+
+    def _warn(self, model: PolysceneModel, inherited: frozenset[str]) -> None:
+        """Say once where no encoder of the scenario is one that the run shares."""
+        if self.warned or any(key.partition("-of-")[0] in inherited for key in model.shared.modules_by_key):
+            return
+        self.warned = True
+        shared = ", ".join(sorted(inherited)) or "nothing"
+        text = "" if self.full.text_columns() else " (it has no text)"
+        self.reporter.say(
+            f"warning: {self.name} has no encoder in common with the run{text}, which shares {shared}: nothing is "
+            "known of its items and users at the start, and only the sequence model and adapters transfer"
+        )
 
     def _control(self, control: str, one: LoadedScenario, draw: int, count: int | str) -> None:
         if control == POPULARITY:
