@@ -5,8 +5,8 @@
 
 Prompts of MovieLens-100K in the manner of TALLRec's film case (:mod:`benchmarks.quality.prompts`): 16, 64 or
 256 labelled prompts, drawn several times; tested on all prompts of the newest tenth. Beside plain AUC stands AUC
-within viewers (weighted by their prompts, of viewers with both labels). Most of plain AUC is knowing who likes much:
-the share of likes among the ten ratings before, which learns nothing, says that.
+within viewers (weighted by their prompts, of viewers with both labels). Most of plain AUC is knowing who likes
+much: the share of likes among the ten ratings before, which learns nothing, says that.
 
 Methods: ``cross_frozen`` learns a head on vectors of whole prompts; ``cross_lora`` also a LoRA in the last two
 layers, over stored states; ``bi_encoder`` reads the past as a sequence of film vectors and ratings and compares

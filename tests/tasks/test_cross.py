@@ -5,23 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene.backbone import Suffix
+from polyscene.config.schema import DataConfig
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows, windows_of_rows
 from polyscene.errors import ConfigError
 from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.models import evaluate_model
+from polyscene.evaluation.recommend import recommend_from
 from polyscene.model import PolysceneModel
+from polyscene.report import read_metrics
 from polyscene.tasks.cross import CrossTask
 from polyscene.tasks.cross_texts import PairTexts
 from polyscene.training.assembly import build_model, task_context
 from polyscene.training.files import read_json
 from polyscene.training.prepare import encode_texts
-from tests.pair_plugin import BOOKS, FILMS, TEMPLATE, cross, fitted, pair_session
+from polyscene.training.restore import restore
+from polyscene.training.run import train
+from tests.pair_plugin import BOOKS, FILMS, ITEMS, TEMPLATE, cross, fitted, pair_host, pair_session
 
 BOTH = {FILMS: cross(), BOOKS: cross()}
 LORA = {"tune": "suffix", "peft": "lora"}
@@ -186,6 +192,32 @@ def test_a_step_does_not_wait_for_the_host(both: tuple[PolysceneModel, dict[str,
         loss = task.loss(task.query(windows, catalogue), windows, catalogue).sum()
         loss.backward()
     assert loss.device.type == "meta"
+
+
+def test_a_run_recommends_by_reading_the_user_with_each_item(tiny: Path, tmp_path: Path) -> None:
+    """From ``polyscene train`` to ``recommend``: what the user had last is in the texts that are asked."""
+    config = pair_session(tiny, tmp_path, "trainer.steps=2", "controls=[popularity]").config
+    config.run.dir = str(tmp_path / "run")
+    folder = train(config, pair_host())
+    methods = {row["method"] for row in read_metrics(folder)["results"]}
+    assert methods == {"joint", "item_rate", "history_share"}, (
+        "what ranks items is no control of what judges pairs"
+    )
+    run = restore(str(folder), pair_host(), root="", data=DataConfig(cache=str(tmp_path)), device="cpu")
+    found = recommend_from(run, FILMS, "u3", 4)
+    loaded = run.loaded.scenarios[FILMS]
+    had = loaded.tables.interactions.query("user_id == 'u3'").item_id.tolist()
+    assert len(found.items) == min(4, ITEMS - len(set(had)))
+    assert not set(found.items) & set(had)
+    assert found.scores == sorted(found.scores, reverse=True)
+    made = PairTexts(TEMPLATE, 3.0, 10, task_context(run.session, FILMS, loaded))
+    stop = np.array([int(loaded.events.start_UP[3, -1])])
+    item = loaded.tables.items.item_id.tolist().index(found.items[0])
+    before = run.session.backbone.forwards
+    text = made.of_pairs(np.array([3]), np.array([item]), stop)
+    assert loaded.tables.items.set_index("item_id").title[had[-1]] in text[0]
+    run.session.backbone.embed(text)
+    assert run.session.backbone.forwards == before, "this text was asked"
 
 
 @pytest.mark.parametrize(

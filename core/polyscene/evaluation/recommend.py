@@ -19,6 +19,8 @@ from polyscene.evaluation.ranking import Pairs, ranking_keys, top_items
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.routing import LABEL, NO_ROUTER, Route, no_router_error
+from polyscene.tasks.cross import CrossTask
+from polyscene.tasks.task import PairTask
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.strategy import JOINT
@@ -107,7 +109,7 @@ def recommend_from(
     loaded = run.loaded.scenarios[name]
     model = run.model(label)
     task = model.main_task(name)
-    if not task.from_history:
+    if not task.from_history and not isinstance(task, PairTask):
         raise ConfigError(
             f"scenario '{name}' completes facts and recommends nothing to users",
             where="scenario",
@@ -125,10 +127,15 @@ def recommend_from(
     catalogue = model.catalogue(name)
     items_N = torch.arange(asked.n_items, device=model.device)
     view = loaded.scenario.views[0]
+    if isinstance(task, CrossTask):
+        windows = task.meet(asked.user, loaded.tables, loaded.events)
     routing = model.routing(name, windows, catalogue, route)
     h_Bd = model.user_states(name, windows, catalogue, routing)
     p_K = model.recognize(name, windows, catalogue)[0].tolist() if route != LABEL else []
-    scores_BN = model.scores(name, h_Bd, catalogue.all()[items_N], items_N, view.name, routing=routing)
+    if isinstance(task, CrossTask):  # a state for each item
+        scores_BN = task.logits(h_Bd, h_Bd, items_N).unsqueeze(0)[:, : asked.n_items]
+    else:
+        scores_BN = model.scores(name, h_Bd, catalogue.all()[items_N], items_N, view.name, routing=routing)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
     masked = past if view.mask_history and not asked.by_text else None
     keys_BN = ranking_keys(scores_BN, masked=masked, user_B=user_B)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from polyscene.config.validate import bounded
 from polyscene.data.columns import Text
+from polyscene.data.events import Events
+from polyscene.data.tables import Tables
 from polyscene.data.windows import Windows
 from polyscene.features.encoder import FitContext
 from polyscene.features.template import parse
@@ -70,7 +73,8 @@ class CrossTask(JudgingTask):
         assert context.scenario is not None
         assert context.shared is not None
         d_model, backbone = context.d_model, context.backbone
-        known = FitContext(
+        self.context = context
+        self.known = FitContext(
             d_model=d_model,
             train_rows=np.zeros(0, dtype=bool),
             shared=context.shared,
@@ -79,7 +83,7 @@ class CrossTask(JudgingTask):
             owner=f"{context.scenario.name}/pairs",
             tunable=backbone if backbone.config.tune != "frozen" else None,
         )
-        texts = pd.Series(self._made(config, context).of_rows(), dtype=object)
+        known, texts = self.known, pd.Series(self._made(config, context).of_rows(), dtype=object)
         self.encoder = TextEncoder(TextEncoderConfig(own_projection=True), Text("pair"))
         if context.restored:
             self.encoder.load_fitted({"embedding_dim": backbone.embedding_dim}, known)
@@ -103,6 +107,27 @@ class CrossTask(JudgingTask):
     def _made(config: CrossConfig, context: TaskContext) -> PairTexts:
         return PairTexts(config.template, config.threshold, config.history, context)
 
+    def meet(self, user: int, tables: Tables, events: Events) -> Windows:
+        """Windows ``[N, 1]`` of a user, after all that is known of the user, with each item of the tables.
+
+        Their texts take the place of those of event rows: what is recommended next is asked anew.
+        """
+        made = self._made(self.config, replace(self.context, tables=tables, events=events))
+        item_N, user_N = np.arange(len(tables.items)), np.full(len(tables.items), user)
+        stop_N = np.full(len(tables.items), int(events.start_UP[user, -1]))
+        self.encoder.bind(pd.Series(made.of_pairs(user_N, item_N, stop_N), dtype=object), self.known)
+        item_N1 = torch.from_numpy(item_N).unsqueeze(1).to(self.cutoff.device)
+        return Windows(
+            user_B=torch.full_like(item_N1[:, 0], user),
+            row_BT=item_N1,
+            valid_BT=torch.ones_like(item_N1, dtype=torch.bool),
+            item_BT=item_N1,
+            value_BT=torch.ones_like(item_N1, dtype=torch.float32),
+            time_BT=torch.zeros_like(item_N1),
+            columns={},
+            ordered=events.ordered,
+        )
+
     def query(self, windows: Windows, catalogue: Catalogue) -> Tensor:
         return self.norm(self.encoder(windows.row_BT))
 
@@ -117,5 +142,9 @@ class CrossTask(JudgingTask):
         return self.pair_loss(self.head(h_BTd).squeeze(-1), windows.value_BT)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        """One score for each row of states: they are about pairs already."""
-        return self.head(h_Bd).expand(-1, len(items_N))
+        """Not of a user and items apart.
+
+        Raises:
+            NotImplementedError: states are about pairs already, see :meth:`meet`.
+        """
+        raise NotImplementedError("the cross task reads a user with each item: ask meet() for their states")
