@@ -1,19 +1,15 @@
-"""The parts that the kg plugin brings: graph encoder, adapter, loss, split, types."""
+"""The parts that the kg plugin brings: adapter, loss, split, types."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from polyscene import (
-    Column,
     DataError,
-    FitContext,
-    Number,
     Phase,
     PolysceneError,
     Routing,
@@ -21,122 +17,11 @@ from polyscene import (
     Windows,
     both_directions,
 )
-from polyscene.features.encoder import SharedModules
-from polyscene.features.entity import EntityEncoder
-from polyscene.registry.host import load_host
 from polyscene_kg.adapter import ComplexGateBank
 from polyscene_kg.data import train_facts
-from polyscene_kg.features import GraphEncoder, cell
 from polyscene_kg.loss import SelfAdversarialConfig, SelfAdversarialLoss
 from polyscene_kg.relations import OTHER, entity_types
 from polyscene_kg.split import TripleSplit, TripleSplitConfig
-
-CELLS = pd.Series(
-    [
-        cell("alien", [("film.film.genre", "horror"), ("film.film.directed_by", "scott")]),
-        cell("heat", [("film.film.directed_by", "mann")]),
-        cell("alone", []),
-        np.nan,
-    ]
-)
-
-
-def context(shared: SharedModules | None = None, d_model: int = 8) -> FitContext:
-    return FitContext(
-        d_model=d_model,
-        train_rows=np.ones(len(CELLS), dtype=bool),
-        shared=shared or SharedModules(),
-        embed_texts=lambda texts: torch.zeros(len(texts), 4),
-        embedding_dim=4,
-        spaces={"kg_entity": np.array(["alien", "alone", "heat", "horror", "mann", "scott", "unused"])},
-    )
-
-
-def graph_encoder(shared: SharedModules | None = None, cells: pd.Series = CELLS) -> GraphEncoder:
-    torch.manual_seed(0)
-    known = context(shared)
-    encoder = GraphEncoder(None, Column("film_facts", encoder="graph"))
-    encoder.fit(cells, known)
-    encoder.bind(cells, known)
-    return encoder
-
-
-class TestGraphEncoder:
-    def test_values_by_hand(self):
-        shared = SharedModules()
-        encoder = graph_encoder(shared)
-        space = encoder.shared["space"]
-        vector = {name: space.vector_Md[index] for name, index in space.position.items()}
-        with torch.no_grad():
-            encoder.logit_R[encoder.relations["film.film.directed_by"]] = math.log(3)
-        around = 0.25 * vector["horror"] + 0.75 * vector["scott"]
-        expected = encoder.linear(torch.cat([vector["alien"], around]))
-        torch.testing.assert_close(encoder(torch.tensor([0]))[0], expected)
-
-    def test_an_entity_without_neighbors_is_itself(self):
-        encoder = graph_encoder()
-        space = encoder.shared["space"]
-        own = space.vector_Md[space.position["alone"]]
-        torch.testing.assert_close(encoder(torch.tensor(2)), encoder.linear(torch.cat([own, torch.zeros(8)])))
-
-    def test_an_item_without_a_link_is_zero(self):
-        assert (graph_encoder()(torch.tensor([[3]])) == 0).all()
-
-    def test_gradients_reach_the_shared_vectors_of_the_neighborhood_only(self):
-        encoder = graph_encoder()
-        encoder(torch.tensor([0])).sum().backward()
-        space = encoder.shared["space"]
-        touched = {name for name, index in space.position.items() if (space.vector_Md.grad[index] != 0).any()}
-        assert touched == {"alien", "horror", "scott"}
-
-    def test_round_trip_through_a_checkpoint(self):
-        shared, again = SharedModules(), SharedModules()
-        encoder = graph_encoder(shared)
-        loaded = GraphEncoder(None, Column("film_facts", encoder="graph"))
-        loaded.load_fitted(encoder.fitted(), context(again))
-        loaded.load_state_dict(encoder.state_dict())
-        again.load_state_dict(shared.state_dict())
-        loaded.bind(CELLS, context(again))
-        assert torch.equal(encoder(torch.arange(4)), loaded(torch.arange(4)))
-
-    def test_new_rows_with_unknown_entities_and_relations(self):
-        encoder = graph_encoder()
-        rows = pd.Series([cell("nobody", [("film.film.genre", "horror")]), cell("heat", [("unheard.of", "mann")])])
-        encoder.bind(rows, context())
-        out = encoder(torch.arange(2))
-        assert (out[0] == 0).all()
-        space = encoder.shared["space"]
-        own = space.vector_Md[space.position["heat"]]
-        torch.testing.assert_close(out[1], encoder.linear(torch.cat([own, torch.zeros(8)])))
-
-    def test_no_cell_at_all(self):
-        encoder = graph_encoder(cells=pd.Series([None, None], dtype=object))
-        assert encoder(torch.arange(2)).tolist() == [[0.0] * 8] * 2
-
-
-def test_enriched_items_begin_exactly_where_they_were():
-    registry = load_host().registry
-    frame = pd.DataFrame({"item_id": list("abcd"), "year": [1979, 1995, 2000, 1950], "film_facts": CELLS})
-    number, graph = Number("year"), Column("film_facts", encoder="graph")
-
-    def items(columns: tuple[Column, ...], cells: pd.Series = CELLS) -> EntityEncoder:
-        gated = [column.name for column in columns if column is graph]
-        encoder = EntityEncoder(columns, registry=registry, fusion=registry.get("fusion", "concat"), gated=gated)
-        encoder.fit(frame, context())
-        encoder.bind(frame.assign(film_facts=cells), context())
-        return encoder.eval()
-
-    plain, enriched = items((number,)), items((number, graph))
-    enriched.load_state_dict(plain.state_dict(), strict=False)
-    rows = torch.arange(4)
-    assert torch.equal(plain(rows), enriched(rows))
-    (enriched(rows) * torch.randn(4, 8)).sum().backward()
-    (gate,) = enriched.gates.values()
-    assert gate.grad is not None
-    assert gate.grad != 0
-    with torch.no_grad():
-        gate += 0.5
-    assert not torch.equal(plain(rows), enriched(rows))
 
 
 class TestComplexGate:
