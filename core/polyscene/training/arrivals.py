@@ -105,7 +105,7 @@ def with_user(loaded: LoadedScenario, items: Tensor) -> LoadedScenario:
 
     Their rows have the latest time, a middling value, and nothing in other columns.
     """
-    tables, events = loaded.tables, loaded.events
+    tables, events, labelled_R = loaded.tables, loaded.events, loaded.events.labelled_R
     users = pd.concat([tables.users, pd.DataFrame({"user_id": [_TEXT_ID]}).reindex(columns=tables.users.columns)])
     rows, count = len(events.item_R), len(items)
     empty = {name: _filled(column, count) for name, column in events.columns.items()}
@@ -120,6 +120,7 @@ def with_user(loaded: LoadedScenario, items: Tensor) -> LoadedScenario:
         start_UP=torch.cat([events.start_UP, start_P.to(events.start_UP)]),
         cold_U=torch.cat([events.cold_U, torch.ones_like(events.cold_U[:1])]),
         columns={name: torch.cat([column, empty[name]]) for name, column in events.columns.items()},
+        labelled_R=None if labelled_R is None else torch.cat([labelled_R, labelled_R.new_zeros(count)]),
     )
     split = replace(loaded.split, cold_U=np.append(loaded.split.cold_U, True))
     return replace(loaded, tables=replace(tables, users=users), events=served, split=split)
