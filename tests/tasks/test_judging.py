@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polyscene.config.validate import from_mapping_or_raise
@@ -50,6 +50,7 @@ def value(taken: np.ndarray, label: np.ndarray, measure: Decision) -> float:
     return (found / label.sum() + spared / (~label).sum()) / 2
 
 
+@example(rows=[(3, True), (2, False), (1, False), (0, False), (-1, True)], measure="f1")
 @given(
     rows=st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=12),
     measure=st.sampled_from(["f1", "balanced_accuracy"]),
