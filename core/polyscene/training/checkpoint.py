@@ -46,16 +46,6 @@ def save_served(directory: Path, module: nn.Module | None) -> None:
         write_tensors(directory / SERVED, state)
 
 
-def load_served(directory: Path, module: nn.Module) -> None:
-    """Load what :func:`save_served` wrote of a module with the same state; one without state needs no file.
-
-    Raises:
-        CheckpointError: the file is missing or belongs to another module.
-    """
-    state = read_tensors(directory / SERVED) if unique_state(module) else {}
-    load_state(state, module, where=str(directory / SERVED))
-
-
 def save_adapters(directory: Path, model: nn.Module) -> None:
     """Write adapters inside the backbone to ``adapters/SCENARIO``, in the format of peft: :func:`export_peft`."""
     for module in model.modules():

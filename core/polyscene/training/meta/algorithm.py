@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.training.meta.config import MetaConfig
-from polyscene.training.meta.inner import FastParameters, descend, settle
+from polyscene.training.meta.inner import FastParameters, Rates, descend, settle
 
 
 class Tasks(Protocol):
@@ -18,11 +18,9 @@ class Tasks(Protocol):
 
     Attributes:
         count: number of tasks E.
-        scenario: what they belong to; learned rates may differ between scenarios.
     """
 
     count: int
-    scenario: str
 
     def start(self) -> FastParameters:
         """Where every task begins, differentiable by the model's parameters."""
@@ -84,7 +82,7 @@ class GradientAlgorithm(Algorithm):
             tasks.support,
             start := tasks.start(),
             tasks.count,
-            self.rates(tasks.scenario, start),
+            self.rates(start),
             self.config.inner_steps,
             second_order=self.second_order,
         )
@@ -93,9 +91,9 @@ class GradientAlgorithm(Algorithm):
     def adapt(self, tasks: Tasks) -> FastParameters:
         with torch.no_grad():
             start = tasks.start()
-            rates = self.rates(tasks.scenario, start)
+            rates = self.rates(start)
         return settle(tasks.support, start, tasks.count, rates, self.config.inner_steps)
 
-    def rates(self, scenario: str, start: FastParameters) -> Mapping[str, Tensor | float]:
-        """The inner learning rate of each fast parameter."""
-        return dict.fromkeys(start, self.config.inner_lr)
+    def rates(self, start: FastParameters) -> Rates:
+        """The inner learning rates of fast parameters."""
+        return float(self.config.inner_lr)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from polyscene.training.meta.algorithm import GradientAlgorithm
 from polyscene.training.meta.config import MetaConfig
-from polyscene.training.meta.inner import FastParameters
+from polyscene.training.meta.inner import FastParameters, Rates
 
 
 class Metasgd(GradientAlgorithm):
@@ -27,7 +27,7 @@ class Metasgd(GradientAlgorithm):
             {_key(name): nn.Parameter(torch.full_like(value, config.inner_lr)) for name, value in values.items()}
         )
 
-    def rates(self, scenario: str, start: FastParameters) -> Mapping[str, Tensor | float]:
+    def rates(self, start: FastParameters) -> Rates:
         # A scenario that came after training has a head without learned rates.
         known = {name: self.rate[_key(name)] for name in start if _key(name) in self.rate}
         return dict.fromkeys(start, self.config.inner_lr) | known

@@ -27,8 +27,6 @@ class RouterTasks:
         episodes: drawn for each scenario, with the same number of tasks.
     """
 
-    scenario = "router"
-
     def __init__(self, model: PolysceneModel, episodes: Mapping[str, Episodes]) -> None:
         assert model.router is not None
         self.router: Router = model.router

@@ -20,7 +20,7 @@ class Reptile(GradientAlgorithm):
 
     def loss(self, tasks: Tasks) -> Tensor:
         start = tasks.start()
-        rates, steps = self.rates(tasks.scenario, start), self.config.inner_steps
+        rates, steps = self.rates(start), self.config.inner_steps
 
         def everything(fast: FastParameters) -> Tensor:
             return 0.5 * (tasks.support(fast) + tasks.query(fast))

@@ -31,7 +31,7 @@ class SceneTasks:
 
     def __init__(self, scene: Scene, episodes: Episodes, offset: Tensor) -> None:
         self.scene, self.episodes = scene, episodes
-        self.count, self.scenario = episodes.count, scene.name
+        self.count = episodes.count
         with calm(*scene.model.banks(), scene.model.tasks):
             self.common = scene.common(offset)
             self.given = scene.given(episodes.windows, self.common)
