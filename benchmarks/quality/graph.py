@@ -73,9 +73,8 @@ def rows_of(runs: Iterable[tuple[str, int, dict[str, Any]]]) -> list[dict[str, A
     for kind, seed, metrics in runs:
         for row in metrics["results"]:
             if row["metric"] in SUITE.metrics and row["scenario"] == "video":
-                method = {"joint": kind, "shuffled_links": f"{kind}, shuffled links"}.get(
-                    row["method"], row["method"]
-                )
+                named = {"joint": kind, "shuffled_links": f"{kind}, shuffled links"}
+                method = named.get(row["method"], str(row["method"]))
                 figures.add((protocol_of(row), "video", method, row["metric"]), seed, row["value"])
     return list(figures.rows())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from polyscene import (
     Column,
@@ -12,17 +13,29 @@ from polyscene import (
     ScenarioConfig,
     TaskSpec,
     Text,
+    Way,
     components_of,
     hookimpl,
     imported,
 )
+
+if TYPE_CHECKING:
+    from polyscene import Enrichment, Tables
 
 POLYSCENE_API = "1.0"
 
 
 @dataclass
 class MusicConfig(ScenarioConfig):
-    """Options of the scenario: those that every scenario has."""
+    """Options of the scenario.
+
+    Args:
+        enrich: what the facts about artists give to them (``verbalized``, ``attention``, ``side_vectors``), where
+            ``kg.parquet`` and ``kg_link.parquet`` lie beside the listening data. Named or not, facts at hand
+            explain recommendations.
+    """
+
+    enrich: Way | list[Way] = field(default_factory=list)
 
 
 SCENARIO = Scenario(
@@ -48,6 +61,14 @@ def polyscene_scenarios() -> list[Scenario]:
 def polyscene_components() -> list[Component]:
     """The tag_profile encoder, the rotation adapter and the listener_confidence loss."""
     return components_of(__name__, "features", "adapter", "loss")
+
+
+@hookimpl
+def polyscene_enrich(scenario: str, tables: Tables, options: dict[str, Any]) -> Enrichment | None:
+    """What the facts about artists say of them, where they are at hand."""
+    if scenario != SCENARIO.name or tables.facts is None:
+        return None
+    return imported("polyscene_music.facts", "artist_facts")(tables, options[scenario].enrich)
 
 
 @hookimpl

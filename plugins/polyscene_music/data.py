@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from polyscene import DataAccess, Tables, read_csv, read_parquet
+from polyscene_music.facts import artist_graph
 
 if TYPE_CHECKING:
     from polyscene_music import MusicConfig
@@ -21,7 +22,7 @@ def load(config: MusicConfig, data: DataAccess) -> Tables:
 
     Raises:
         DataNotAvailable: the data set is neither at hand nor can it be fetched.
-        DataError: its files are damaged or lack columns.
+        DataError: its files are damaged or lack columns, or enrichment is asked for and there are no facts.
     """
     folder = data.path(config.dataset)
     prepared = (folder / "interactions.parquet").exists()
@@ -29,11 +30,14 @@ def load(config: MusicConfig, data: DataAccess) -> Tables:
     artists["text"] = artists["title"]
     known = assignments["tag"].notna().to_numpy(dtype=bool)
     dropped = {"tag assignments without a known tag": int((~known).sum())}
+    facts, linked = artist_graph(folder, asked=bool(config.enrich))
     return Tables(
         items=_sorted(artists, ["item_id"]),
         interactions=_sorted(listening, ["user_id", "item_id"]),
         value="weight",
-        extra={"tag_assignments": _sorted(assignments.loc[known], ["user_id", "item_id", "tag"])},
+        facts=facts,
+        extra={"tag_assignments": _sorted(assignments.loc[known], ["user_id", "item_id", "tag"])}
+        | ({} if linked is None else {"entities": linked}),
         dropped=dropped,
         sources=(data.origin(config.dataset),),
     )

@@ -16,7 +16,8 @@ import pytest
 
 from polyscene import DataError, DataNotAvailable, Phase, Tables
 from polyscene.data.splits import FractionConfig, Given, GivenConfig, RandomPerUser
-from polyscene_music import SCENARIO, MusicConfig
+from polyscene_music import SCENARIO, MusicConfig, polyscene_enrich
+from polyscene_music.facts import artist_graph
 from polyscene_music.features import tag_counts
 from tests.plugins.small import context, data_access
 
@@ -185,3 +186,30 @@ class TestArchive:
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
+
+
+def test_facts_about_artists_enrich_them_where_they_are_at_hand(tmp_path: Path) -> None:
+    assert artist_graph(tmp_path, asked=False) == (None, None)
+    with pytest.raises(DataError, match=r"no kg.parquet and no kg_link.parquet"):
+        artist_graph(tmp_path, asked=True)
+    facts = [("7", "music.artist.origin", "city"), ("8", "music.artist.origin", "city")]
+    pd.DataFrame(facts, columns=["head", "relation", "tail"]).to_parquet(tmp_path / "kg.parquet")
+    links = pd.DataFrame({"item_id": ["1", "2", "gone"], "entity": ["7", "8", "9"]})
+    links.to_parquet(tmp_path / "kg_link.parquet")
+    found, linked = artist_graph(tmp_path, asked=True)
+    tables = Tables(
+        items=pd.DataFrame({"item_id": ["1", "2", "3"], "title": ["Air", "Daft Punk", "Cher"]}),
+        interactions=pd.DataFrame({"user_id": ["a", "b"], "item_id": ["1", "3"]}),
+        facts=found,
+        extra={"entities": linked},
+    )
+    options = {"music": MusicConfig(enrich="verbalized")}
+    made = polyscene_enrich("music", tables, options)
+    assert made is not None
+    assert made.items.to_dict("list") == {
+        "item_id": ["1", "2"],
+        "graph_facts": ["same place of origin as Daft Punk", "same place of origin as Air"],
+    }
+    assert "2 of 3 artists linked to 2 facts" in made.note
+    assert polyscene_enrich("social", tables, options) is None
+    assert polyscene_enrich("music", Tables(items=tables.items, interactions=tables.interactions), options) is None

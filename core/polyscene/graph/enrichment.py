@@ -52,7 +52,7 @@ def graph_enrichment(
         options: options of the encoders by way, as ``attention={"most_neighbors": 16}``.
     """
     ways = frozenset(ways)
-    frame = pd.DataFrame({"item_id": list(graph.entity_of), ENTITY_COLUMN: list(graph.entity_of.values())})
+    frame = pd.DataFrame({"item_id": list(graph.entity_of)})
     columns: list[Column] = []
     if "verbalized" in ways:
         texts = verbalized(graph, **options.get("verbalized", {}))
@@ -60,6 +60,7 @@ def graph_enrichment(
         columns.append(Text(FACTS_COLUMN))
     for way, encoder in (("attention", "kgat"), ("side_vectors", "side_vectors")):
         if way in ways:
+            frame[ENTITY_COLUMN] = list(graph.entity_of.values())
             given = {"space": space, **options.get(way, {})}
             columns.append(Column(ENTITY_COLUMN, encoder=encoder, options=given))
     return Enrichment(frame, tuple(columns), note, graph)
