@@ -52,8 +52,8 @@ class Entities:
                 self.d[e + "genres-tags.weight_NL"][row],
             )
             fields["year-number"] = self.number(e + "year-number", row)
-            if e + "film_facts-graph.own_N" in self.d:
-                fields["film_facts-graph"] = self.graph(e + "film_facts-graph.", row)
+            if e + "graph_entity-kgat.own_N" in self.d:
+                fields["graph_entity-kgat"] = self.graph(e + "graph_entity-kgat.", row)
         elif name == "music":
             fields["item_id-tag_profile"] = self.tag_profile(e + "item_id-tag_profile.", row)
         elif name == "ecommerce":
@@ -140,10 +140,17 @@ class Entities:
     def graph(self, e: str, row: Tensor) -> Tensor:
         vectors = self.p["shared.modules_by_key.id-kg_entity.vector_Md"]
         own, neighbor, relation = (self.d[e + key][row] for key in ("own_N", "neighbor_NK", "relation_NK"))
-        logit = self.p[e + "logit_R"][relation].masked_fill(relation == 0, torch.finfo(torch.float32).min)
-        around = self.bag(vectors, neighbor, logit.softmax(-1) * (relation > 0), padding=0)
-        both = torch.cat([F.embedding(own, vectors), around], -1)
-        return F.linear(both, self.p[e + "linear.weight"], self.p[e + "linear.bias"]) * (own > 0).unsqueeze(-1)
+        relation, here = relation.long().clamp(min=0), relation >= 0
+        h = F.embedding(own, vectors) * (own > 0).unsqueeze(-1)
+        t, weight = F.embedding(neighbor, vectors), self.p[e + "weight_Rdk"]
+        query = (torch.einsum("nd,rdk->nrk", h, weight) + self.p[e + "relation_Rk"]).tanh()
+        key = torch.einsum("nrk,rdk->nrd", query, weight)
+        logit = (t @ key.mT).gather(-1, relation.unsqueeze(-1)).squeeze(-1)
+        attention = logit.masked_fill(~here, torch.finfo(torch.float32).min).softmax(-1) * here
+        around = (attention.unsqueeze(1) @ t).squeeze(1)
+        mixed = F.leaky_relu(F.linear(h + around, self.p[e + "add.weight"], self.p[e + "add.bias"]), 0.2)
+        both = F.linear(h * around, self.p[e + "multiply.weight"], self.p[e + "multiply.bias"])
+        return (mixed + F.leaky_relu(both, 0.2)) * ((own > 0) | here.any(-1)).unsqueeze(-1)
 
     def tag_profile(self, e: str, row: Tensor) -> Tensor:
         total = self.d[e + "total_N"][row].unsqueeze(-1)
