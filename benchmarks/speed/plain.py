@@ -88,7 +88,8 @@ class Plain(Entities):
         valid, value, item = batch["valid"], batch["value"], batch["item"]
         t = "tasks.video.ranking."
         query = self.p[t + "log_scale"].exp() * self.scale * h
-        scores = F.linear(query.flatten(0, 1), items, self.popularity(t + "popularity."))
+        bias = self.popularity(t + "popularity.").masked_fill(~self.d[t + "trained_N"], -math.inf)
+        scores = F.linear(query.flatten(0, 1), items, bias)
         loss = F.cross_entropy(scores, item.flatten(), reduction="none").view(item.shape)
         weight = value.clamp(min=1e-3) ** 0.5 * valid
         ranking = loss * weight * valid.sum() / weight.sum()
@@ -144,7 +145,8 @@ class Plain(Entities):
         return torch.logaddexp(scores.logsumexp(-1), positive) - positive
 
     def popularity(self, t: str) -> Tensor:
-        return self.p[t + "weight"] * self.d[t + "log_share_N"]
+        seen = self.p[t + "weight"] * self.d[t + "log_share_N"]
+        return torch.where(self.d[t + "unseen_N"], self.p[t + "unseen"], seen)
 
     def social_loss(self, h: Tensor, x: Tensor, items: Tensor, batch: Tensors) -> Tensor:
         valid, item, count = batch["valid"], batch["item"], 512
