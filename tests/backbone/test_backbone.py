@@ -228,3 +228,14 @@ def test_a_full_disk_leaves_nothing_half_written(build, encode_in_process, answe
     backbone = build()
     backbone.embed([f"word {i}" for i in range(1000)])
     assert backbone.forwards == 1000
+
+
+def test_synonyms_are_the_nearest_words_and_are_remembered(build, minilm):
+    words = ["movie", "quick", "zzqx", "of"]
+    found = build(model=str(minilm)).synonyms(words)
+    assert "film" in found["movie"]
+    assert found["zzqx"] == found["of"] == []
+    assert all(word not in near for word, near in found.items())
+    again = build(model=str(minilm))
+    again._load = None  # a second run loads no model
+    assert again.synonyms(words) == found

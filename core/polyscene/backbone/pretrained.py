@@ -28,6 +28,7 @@ from polyscene.backbone.progress import encoding_progress
 from polyscene.backbone.states import TokenStates
 from polyscene.backbone.store import ActivationStore
 from polyscene.backbone.suffix import Suffix
+from polyscene.backbone.synonyms import synonyms
 from polyscene.data.access import DataAccess
 from polyscene.data.files import atomic_path
 from polyscene.errors import BackboneError
@@ -134,6 +135,19 @@ class Backbone:
         """Number ``[n]`` of tokens of each text, special tokens included, of which ``max_len`` would be read."""
         _require_strings(texts)
         return Tokens(self._tokenizer, texts, max_len=None).lengths
+
+    def synonyms(self, words: Sequence[str]) -> dict[str, list[str]]:
+        """For each lower-case word those that the model's input embeddings hold nearest: see :func:`synonyms`.
+
+        Raises:
+            BackboneError: no usable model.
+        """
+
+        def load() -> tuple[PreTrainedTokenizerBase, Tensor]:
+            table: nn.Module = self._load().get_input_embeddings()
+            return self._tokenizer, next(table.parameters()).detach().cpu()
+
+        return synonyms(words, self._root / f"synonyms-{self._model_digest}.json", load)
 
     def suffix_module(self) -> Suffix:
         """The layers that are tuned with pooling, fresh from the pretrained weights, float32.

@@ -124,6 +124,7 @@ class FitContext:
         owner: ``scenario/table``, for example ``music/items``: for messages, and for what a scenario has alone.
         seed: the run's seed; encoders that draw numbers at fit time use it.
         tunable: the backbone, where its last layers are trained; None where texts are frozen vectors.
+        synonyms: ``synonyms(words) -> {word: words of like use}`` for lower-case words; None where there are none.
         user_of_row: for tables of events only, the user of each row (rows of a user are neighbors, oldest first).
         graph: the knowledge graph that the table's items are linked to (training facts only), if any.
         train_counts: the number of training interactions of each row, None where they were not counted.
@@ -140,6 +141,7 @@ class FitContext:
     owner: str = ""
     seed: int = 0
     tunable: Tunable | None = None
+    synonyms: Callable[[Sequence[str]], Mapping[str, Sequence[str]]] | None = None
     user_of_row: np.ndarray | None = None
     graph: ItemGraph | None = None
     train_counts: np.ndarray | None = None

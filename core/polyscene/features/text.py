@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from polyscene.adapters.bank import Routing
 from polyscene.backbone.suffix import Suffix
 from polyscene.errors import CheckpointError, ConfigError, Problems
+from polyscene.features.augment import text_variants
 from polyscene.features.encoder import Encoder, FitContext, Tunable
 
 # Tokens that go through the trained layers at once where no gradient is needed.
@@ -27,16 +30,31 @@ class TextEncoderConfig:
         own_projection: give this column a projection of its own instead of the one that all scenarios share.
         whitening: number of parametric whitening experts that replace the linear projection; 0 for none.
         dtype: ``float32``, or ``float16`` to keep the frozen vectors in half the memory.
+        variants: so many other ways to put each text of the training rows, each of which goes through the backbone
+            once; a training step draws one of them or the text itself. 0 reads texts as they are, as evaluation
+            always does.
+        drop: share of words that a variant leaves out.
+        swap: share of words that it replaces by words of like use, as the backbone's input embeddings have it.
     """
 
     own_projection: bool = False
     whitening: int = 0
     dtype: str = "float32"
+    variants: int = 0
+    drop: float = 0.1
+    swap: float = 0.1
 
     def __post_init__(self) -> None:
         problems = Problems("encoder 'text'")
         if self.whitening < 0:
             problems.add(f"whitening is {self.whitening}", fix="use 0 (none) or a number of experts")
+        if self.variants < 0:
+            problems.add(f"variants is {self.variants}", fix="use 0 (none) or a small number such as 4")
+        for name in ("drop", "swap"):
+            if not 0 <= getattr(self, name) < 1:
+                problems.add(f"{name} is {getattr(self, name)}", fix="use a share from 0 to below 1")
+        if self.variants > 0 and not self.drop and not self.swap:
+            problems.add("variants are asked for, but drop and swap are 0", fix="set one of them, or variants=0")
         if self.dtype not in ("float32", "float16"):
             problems.add(f"dtype is '{self.dtype}'", fix="use float32 or float16")
         problems.raise_if_any(ConfigError)
@@ -55,13 +73,18 @@ class TextEncoder(Encoder):
 
     config: TextEncoderConfig
     text_N: Tensor
+    version_MV: Tensor
     vector_Mh: Tensor
     state_Sh: Tensor
     start_M: Tensor
     length_M: Tensor
 
+    augments: bool = False
+
     def fit(self, values: pd.Series, context: FitContext) -> None:
         self._create(context, initial=True)
+        # What was trained before is only served: its variants need not be encoded again.
+        self.augments = self.config.variants > 0
 
     def fitted(self) -> dict[str, Any]:
         return {"embedding_dim": self.embedding_dim}
@@ -82,13 +105,19 @@ class TextEncoder(Encoder):
         # Position 0 stands for 'no text'; what is computed for it is never read.
         text_M = torch.tensor([position[text] + 1 if text else 0 for text in texts], dtype=torch.int32)
         self.register_rows("text_N", text_M[torch.from_numpy(code_N)])
+        kept = list(position)
+        if self.augments:
+            trained = {text for text in texts[np.unique(code_N[context.train_rows])] if text}
+            kept += self._bind_versions(kept, trained, context)
         if context.tunable is None:
-            self._bind_vectors(list(position), context.embed_texts)
+            self._bind_vectors(kept, context.embed_texts)
         else:
-            self._bind_states(list(position), context.tunable)
+            self._bind_states(kept, context.tunable)
 
     def forward(self, row: Tensor) -> Tensor:
         text = self.text_N[row]
+        if self.augments and self.training:
+            text = self.version_MV[text, torch.randint(self.version_MV.shape[1], text.shape, device=text.device)]
         projection = self.projection if self.config.own_projection else self.shared["projection"]
         vector = self._tuned(text) if self.is_costly else self.vector_Mh[text].to(self.no_text_d.dtype)
         return torch.where((text == 0).unsqueeze(-1), self.no_text_d, projection(vector))
@@ -114,6 +143,29 @@ class TextEncoder(Encoder):
         state_RL = (self.start_M[text_R].unsqueeze(-1) + place_L) * mask_RL
         routing = Routing.of_segments([(self.scenario, len(text_R))], text_R.device)
         return self.shared["suffix"](self.state_Sh[state_RL].to(self.no_text_d.dtype), mask_RL, routing)
+
+    def _bind_versions(self, texts: list[str], trained: Collection[str], context: FitContext) -> list[str]:
+        """Further texts to encode, and for each text which ones a step may read: itself first."""
+        augmented = [place for place, text in enumerate(texts) if text in trained]
+        found = text_variants(
+            [texts[place] for place in augmented],
+            self.config.variants,
+            drop=self.config.drop,
+            swap=self.config.swap,
+            synonyms=context.synonyms,
+            seed=context.seed,
+        )
+        number = {text: place + 1 for place, text in enumerate(texts)}
+        for variant in chain.from_iterable(found):
+            number.setdefault(variant, len(number) + 1)
+        version_MV = (
+            torch.arange(len(texts) + 1, dtype=torch.int32).unsqueeze(1).repeat(1, self.config.variants + 1)
+        )
+        if augmented:
+            others = [[number[variant] for variant in variants] for variants in found]
+            version_MV[torch.tensor(augmented) + 1, 1:] = torch.tensor(others, dtype=torch.int32)
+        self.register_rows("version_MV", version_MV)
+        return list(number)[len(texts) :]
 
     def _bind_vectors(self, texts: list[str], embed: Callable[[Sequence[str]], Tensor]) -> None:
         vector_Mh = torch.zeros(len(texts) + 1, self.embedding_dim, dtype=getattr(torch, self.config.dtype))

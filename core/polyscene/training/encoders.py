@@ -166,6 +166,7 @@ def _contexts(
             train_counts=counts[table],
             shared=shared,
             embed_texts=session.backbone.embed,
+            synonyms=session.backbone.synonyms,
             embedding_dim=session.backbone.embedding_dim if group.whole.text_columns() else 0,
             spaces=spaces,
             train_interactions=train_interactions,
