@@ -38,7 +38,7 @@ class MetaObjective(Objective):
 
     def __init__(self, context: ObjectiveContext, config: MetaConfig) -> None:
         super().__init__()
-        self.config, self.seed = config, context.config.seed
+        self.config, self.seed, self.context = config, context.config.seed, context
         self.multitask = Multitask(context)
         self.learner = Learner(context, config)
         self.samplers = {name: _sampler(context, config, name) for name in context.names}
