@@ -120,6 +120,12 @@ def test_hidden_items_lose_their_popularity(registry: Registry, x_Nd: torch.Tens
     assert task.popularity.unseen.grad != 0
 
 
+def test_new_items_are_lifted_outside_training_only(registry: Registry) -> None:
+    task = make_task(registry, new_item_lift=1.5)
+    np.testing.assert_allclose(task.popularity.all().detach(), BIAS, rtol=1e-5)
+    np.testing.assert_allclose(task.eval().popularity.all().detach(), BIAS + 1.5 * NEW, rtol=1e-5)
+
+
 def test_no_candidate_is_new(registry: Registry) -> None:
     task = make_task(registry)
     assert task.sampling_N[4] == 0

@@ -31,6 +31,7 @@ class PopularityBias(nn.Module):
         half_life_days: if positive, a row counts half as much for each such span before the last row.
         keep: which rows count; all if ``None``.
         enabled: False gives a bias of 0 for every item.
+        lift: added to the bias of new items outside training.
     """
 
     share_N: Tensor
@@ -38,10 +39,16 @@ class PopularityBias(nn.Module):
     unseen_N: Tensor
 
     def __init__(
-        self, events: Events, *, half_life_days: float = 0.0, keep: Keep | None = None, enabled: bool = True
+        self,
+        events: Events,
+        *,
+        half_life_days: float = 0.0,
+        keep: Keep | None = None,
+        enabled: bool = True,
+        lift: float = 0.0,
     ) -> None:
         super().__init__()
-        self.half_life_days, self.keep, self.enabled = half_life_days, keep, enabled
+        self.half_life_days, self.keep, self.enabled, self.lift = half_life_days, keep, enabled, lift
         self.weight = nn.Parameter(torch.ones(()), requires_grad=enabled)
         self.unseen = nn.Parameter(torch.zeros(()), requires_grad=enabled)
         self.register_buffer("share_N", torch.empty(0), persistent=False)
@@ -68,7 +75,8 @@ class PopularityBias(nn.Module):
         if not self.enabled:
             return torch.zeros_like(self.log_share_N)
         new_N = self.unseen_N if hidden_N is None else self.unseen_N | hidden_N
-        return torch.where(new_N, self.unseen, self.weight * self.log_share_N)
+        unseen = self.unseen if self.training else self.unseen + self.lift
+        return torch.where(new_N, unseen, self.weight * self.log_share_N)
 
 
 def held_items(events: Events, phases: Iterable[Phase]) -> Tensor:

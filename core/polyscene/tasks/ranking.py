@@ -32,6 +32,8 @@ class RankingConfig:
             (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
         popularity_bias: whether each item has a bias, its log share of known rows times a learned weight.
         popularity_half_life_days: if positive, rows count half as much for each such span before the last one.
+        new_item_lift: added to the scores of items that no row holds, outside training: 0 ranks them as content
+            dropout has taught; 1 (e times the odds) brings more of them among all, at a cost for the others.
         first_scale: the factor of the inner product at the start; small values let popularity lead for longer.
     """
 
@@ -41,6 +43,7 @@ class RankingConfig:
     candidates: int = 2048
     popularity_bias: bool = True
     popularity_half_life_days: float = 0.0
+    new_item_lift: float = 0.0
     first_scale: float = 0.25
 
 
@@ -65,6 +68,7 @@ class RankingTask(Task):
             context.events,
             half_life_days=config.popularity_half_life_days,
             enabled=config.popularity_bias,
+            lift=config.new_item_lift,
         )
         # What no training row holds can never be right, and as a candidate it would only teach that the unknown is
         # bad. The others come half from popularity and half evenly, so that each has q > 0.
