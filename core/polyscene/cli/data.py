@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from polyscene.cli.completion import complete_names
@@ -62,3 +64,28 @@ def describe(name: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from polyscene.cli.datasets import show_description
 
     show_description(name, overrides, as_json=as_json)
+
+
+@data.command(
+    epilog="""\b
+Examples:
+  polyscene data links ml-100k.kg ml-100k.link ml-100k.item --tags class
+  polyscene data links facts.tsv links.tsv items.parquet --tags genres --json"""
+)
+@click.argument("facts", type=click.Path(path_type=Path))
+@click.argument("links", type=click.Path(path_type=Path))
+@click.argument("items", type=click.Path(path_type=Path))
+@click.option(
+    "--tags", required=True, metavar="COLUMN", help="The column of ITEMS with their labels, such as genres."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def links(facts: Path, links: Path, items: Path, tags: str, as_json: bool) -> None:
+    """Check that LINKS put entities of the graph FACTS on the right ITEMS.
+
+    Items whose entities share a neighbor should be more alike in their tags than any two items are; links that are
+    shuffled at random show what chance gives. Facts and links are .kg and .link files of RecBole, .tsv, .csv or
+    .parquet; items are .item, .csv or .parquet.
+    """
+    from polyscene.cli.links import show_links
+
+    show_links(facts, links, items, tags, as_json=as_json)

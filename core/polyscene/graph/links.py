@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from polyscene.errors import DataError
 from polyscene.graph.store import KnowledgeGraph
 
-# Right links of ml-1m films reach 1.65, shuffled ones 1.0 (tests/plugins/test_kg_links.py).
 MISALIGNED_BELOW = 1.2
+"""Agreement that right links exceed: ml-1m films reach 1.65, Last.fm artists 3.2, shuffled links 1.0."""
+DEVIATIONS = 3.0
+"""And by so many standard deviations of shuffled links they exceed chance, where there are few of them."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class LinkCheck:
 
     Args:
         linked: number of items whose entity is in the graph.
+        unknown: number of items whose entity is not.
         agreement: mean tag similarity of items whose entities share a neighbor, over that of any two linked
             items: about 1 where links are as good as random, NaN where it cannot be measured.
         random: mean and standard deviation of the agreement with links shuffled.
@@ -29,18 +33,27 @@ class LinkCheck:
     linked: int
     agreement: float
     random: tuple[float, float]
+    unknown: int = 0
 
     @property
     def misaligned(self) -> bool:
-        return bool(self.agreement < MISALIGNED_BELOW)
+        """Whether the links agree hardly better than chance."""
+        mean, deviation = self.random
+        return bool(self.agreement < max(MISALIGNED_BELOW, mean + DEVIATIONS * deviation))
 
     def __str__(self) -> str:
+        unknown = f", {self.unknown:,} to entities that the graph does not know" if self.unknown else ""
         if np.isnan(self.agreement):
-            return f"{self.linked:,} items linked; agreement with the items' tags could not be measured"
-        verdict = "links look misaligned: every entity may sit on a wrong item" if self.misaligned else "links fit"
+            return f"{self.linked:,} items linked{unknown}; agreement with the items' tags could not be measured"
+        verdict = "links fit"
+        if self.misaligned:
+            verdict = (
+                "WARNING: they agree hardly better than chance, every entity may sit on a wrong item (misaligned)"
+            )
         return (
-            f"{self.linked:,} items linked; items whose entities share a neighbor are {self.agreement:.2f} times "
-            f"as alike in their tags as any two (shuffled links: {self.random[0]:.2f}); {verdict}"
+            f"{self.linked:,} items linked{unknown}; items whose entities share a neighbor are "
+            f"{self.agreement:.2f} times as alike in their tags as any two (shuffled links: "
+            f"{self.random[0]:.2f} ± {self.random[1]:.2f}); {verdict}"
         )
 
 
@@ -61,8 +74,17 @@ def check_links(
         entities: the linked entity of each item.
         tags: the labels (genres, departments) of each item, in the same order.
         shuffles: how many random links the result is set beside.
+
+    Raises:
+        DataError: the graph knows none of the entities.
     """
     at_hand = [row for row, entity in enumerate(entities) if entity in graph]
+    if len(entities) and not at_hand:
+        raise DataError(
+            f"none of {len(entities):,} linked entities is in the graph, such as '{entities[0]}'",
+            where="links",
+            fix=f"its entities are like '{next(iter(graph.graph), '')}': bring the links of this graph",
+        )
     neighbors = [{n.entity for n in graph.neighbors(entities[row])} for row in at_hand]
     shared_NN = _similarity(neighbors)
     alike_NN = _similarity([set(tags[row]) for row in at_hand])
@@ -72,6 +94,7 @@ def check_links(
         linked=len(at_hand),
         agreement=_lift(shared_NN, alike_NN, np.arange(len(at_hand))),
         random=(float(np.mean(shuffled)), float(np.std(shuffled))),
+        unknown=len(entities) - len(at_hand),
     )
 
 

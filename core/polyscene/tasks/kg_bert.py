@@ -41,9 +41,9 @@ class KgBertTask(Task):
     """Scores ``w MLP(read("[CLS] h [SEP] r [SEP] t [SEP]"))`` [Yao et al., arXiv 1909.03193].
 
     Both rows of a fact (h, r, t) and (t, inverse r, h) read the same text; they differ in which entity is
-    corrupted. Corruptions that make a training fact are left out. Ranking reads as many texts as there are entities
-    for each question, so it is for small graphs or few questions. The scenario's own part is its adapter in the
-    backbone (``backbone=lora``); adapters of vectors have nothing to act on.
+    corrupted. Corruptions that make a training fact are left out. Ranking reads as many texts as there are
+    entities for each question, so it is for small graphs or few questions. The scenario's own part is its adapter
+    in the backbone (``backbone=lora``); adapters of vectors have nothing to act on.
 
     Raises:
         DataError: an entity has no text.
