@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from polyscene.data.windows import Windows
 from polyscene.errors import CheckpointError, ConfigError
+from polyscene.model import PolysceneModel
 from polyscene.training import fit
 from polyscene.training.checkpoint import SERVED
 from polyscene.training.files import read_tensors
@@ -110,30 +112,23 @@ def test_few_rows_become_scores(algorithm: str) -> None:
         scores_EN = fast_scores(found.learner, SHOP, fast, windows)
     assert scores_EN.shape == (3, model.n_items[SHOP])
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    plain = model.scores(
-        SHOP,
-        model.user_states(SHOP, windows, catalogue := model.catalogue(SHOP)),
-        catalogue.all(),
-        torch.arange(model.n_items[SHOP]),
-        "",
-    )
-    assert not torch.allclose(scores_EN, plain)
+    assert not torch.allclose(scores_EN, own_scores(model, windows))
     first: FastParameters = {key: value[:1] for key, value in fast.items()}
     if algorithm == "maml":  # installed in the model, they give the same scores
         with installed(found.learner, SHOP, first):
-            catalogue = model.catalogue(SHOP)
-            again = model.scores(
-                SHOP,
-                model.user_states(SHOP, windows, catalogue),
-                catalogue.all(),
-                torch.arange(model.n_items[SHOP]),
-                "",
-            )
-        torch.testing.assert_close(again[0], scores_EN[0], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(own_scores(model, windows)[0], scores_EN[0], rtol=1e-4, atol=1e-5)
         assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     else:
         with pytest.raises(ConfigError, match="no parameter of the model"), installed(found.learner, SHOP, first):
             pass
+
+
+@torch.inference_mode()
+def own_scores(model: PolysceneModel, windows: Windows) -> Tensor:
+    """Scores ``[B, N]`` as the evaluator asks for them."""
+    catalogue, items_N = model.catalogue(SHOP), torch.arange(model.n_items[SHOP])
+    x_Nd = catalogue.all()
+    return model.scores(SHOP, model.user_states(SHOP, windows, catalogue), x_Nd, items_N, "")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +137,7 @@ def test_few_rows_become_scores(algorithm: str) -> None:
         (["strategy.algorithm=mam"], r"there is no algorithm 'mam'.*maml"),
         (["strategy.algorithm=protonet", "strategy.support=1"], "fewer shots than protonet has classes"),
         (["strategy.algorithm=cavia", "model.adapt=[items]"], "in front of the users' bank"),
-        (["strategy.algorithm=cavia", "strategy.fast=[head]"], "moves no parameters"),
+        (["strategy.algorithm=cavia", "strategy.fast=[head]"], "no fast parameters of the model"),
         (["strategy.fast=[haed]"], "'fast' names 'haed'"),
         (["strategy.fast=[suffix]"], "the backbone has no adapters"),
         (["trainer.precision=16-mixed"], "scales losses"),
