@@ -5,14 +5,14 @@
     python -m benchmarks.quality.few_shot --starts multitask
 
 For each scenario two models are trained on the others, with ``strategy=multitask`` and ``strategy=meta``;
-``polyscene adapt`` then adds the scenario with 1, 4, 16, 64 and 256 of its rows labelled, over ten draws of these
-rows. Beside the adapted models stand the same model without adaptation, the same model trained from scratch on the
-shots alone, and popularity counted on the shots. Rankings are full, on the scenario's own test rows; users are served
-with their whole past as history, of which nothing is learned.
+``polyscene adapt`` then adds the scenario with 1, 4, 16, 64 and 256 of its rows labelled, over ten draws of
+these rows. Beside the adapted models stand the same model without adaptation, the same model trained from
+scratch on the shots alone, and popularity counted on the shots. Rankings are full, on the scenario's own test
+rows; users are served with their whole past as history, of which nothing is learned.
 
-Finished trainings and adaptations are remembered in a folder outside the tree by their commands, so that a run that
-was stopped goes on where it was. The aim is that at 16 and 64 shots the adapted model is above scratch and no
-adaptation by more than the standard deviations over draws together; what is and what is not is printed.
+Finished trainings and adaptations are remembered in a folder outside the tree by their commands, so that a run
+that was stopped goes on where it was. The aim is that at 16 and 64 shots the adapted model is above scratch and
+no adaptation by more than the standard deviations over draws together; what is and what is not is printed.
 """
 
 from __future__ import annotations
