@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ from polyscene.report import read_metrics
 SEEDS = (0, 1, 2)
 MADE_OF_OTHERS = ("stack", "parallel", "fusion")
 KINDS = tuple(component.name for component in COMPONENTS if component.name not in MADE_OF_OTHERS)
-"""All adapter kinds of the core; ``none`` and ``id_feature`` are the controls."""
+"""All adapter kinds of the core."""
+CONTROLS = ("none", "id_feature")
 _POLYSCENE = [sys.executable, "-c", "from polyscene.cli.app import main; main()"]
 
 
@@ -95,10 +96,11 @@ def run_polyscene(arguments: Sequence[str]) -> None:
 def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Rows of the results file: mean and standard deviation over seeds of every kind's figures.
 
-    Beside the metrics: the parameters that a scenario brings, and the seconds of a run's training on one thread.
-    The mean over scenarios (domains, but not all of them together) is the scenario ``macro``.
+    Beside the metrics: the parameters that a scenario brings. The mean over scenarios (domains, but not all of
+    them together) is the scenario ``macro``; with it come the differences from the controls, seed by seed.
     """
     figures = OverSeeds(suite.command)
+    macro: dict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
     for kind, seed, metrics in runs:
         own: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
         for row in metrics["results"]:
@@ -113,24 +115,38 @@ def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) ->
             if len(by_scenario) > 1:
                 mean = fmean(by_scenario.values())
                 figures.add((f"mean over scenarios; {view}", "macro", kind, metric), seed, mean)
+                macro[view, metric, kind][seed] = mean
         brought = fmean(metrics["parameters"]["adapters"].values())
         figures.add(("cost", "macro", kind, "parameters per scenario"), seed, brought)
-        figures.add(("cost", "macro", kind, "seconds of training"), seed, metrics["seconds"]["train"])
+    add_differences(figures, macro)
     return list(figures.rows())
+
+
+def add_differences(figures: OverSeeds, macro: Mapping[tuple[str, str, str], Mapping[int, float]]) -> None:
+    """Every kind's mean over scenarios minus that of each control, seed by seed: what a seed does to both cancels."""
+    for (view, metric, kind), by_seed in macro.items():
+        for control in CONTROLS:
+            known = macro.get((view, metric, control), {})
+            for seed in by_seed.keys() & known.keys() if kind != control else ():
+                key = (
+                    f"mean over scenarios minus that of a control; {view}",
+                    "macro",
+                    kind,
+                    f"{metric} - {control}",
+                )
+                figures.add(key, seed, by_seed[seed] - known[seed])
 
 
 def show(suite: Suite, rows: Sequence[dict[str, Any]], console: Console) -> None:
     """The first metric: a line per kind, a column per scenario and protocol."""
     columns = dict.fromkeys(
-        (row["protocol"], row["scenario"])
-        for row in rows
-        if row["metric"] in (suite.metrics[0], "seconds of training")
+        (row["protocol"], row["scenario"]) for row in rows if row["metric"] == suite.metrics[0]
     )
     cells = {
         (row["method"], row["protocol"], row["scenario"]): f"{row['mean']:.4f}"
         + (f" ± {row['std']:.4f}" if row["std"] is not None else "")
         for row in rows
-        if row["metric"] in (suite.metrics[0], "seconds of training")
+        if row["metric"] == suite.metrics[0]
     }
     table = Table("method", *(f"{scenario}, {protocol.rpartition('; ')[2]}" for protocol, scenario in columns))
     for method in dict.fromkeys(row["method"] for row in rows):

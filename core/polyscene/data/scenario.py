@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 Way = Literal["verbalized", "attention", "side_vectors"]
-"""How a knowledge graph enriches items: :func:`polyscene.graph.enrichment.graph_enrichment` says what each does."""
+"""How a knowledge graph enriches items, see :func:`polyscene.graph.enrichment.graph_enrichment`."""
 
 
 @dataclass(frozen=True)

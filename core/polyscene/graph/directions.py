@@ -21,7 +21,7 @@ def both_directions(facts: pd.DataFrame) -> pd.DataFrame:
     forward = facts.rename(columns=names)
     backward = facts.rename(columns={"tail": "user_id", "head": "item_id"})
     backward = backward.assign(relation=INVERSE + facts["relation"])[list(forward.columns)]
-    rows = pd.concat([forward, backward]).sort_index(kind="stable", ignore_index=True)
+    rows = pd.DataFrame(pd.concat([forward, backward])).sort_index(kind="stable", ignore_index=True)
     return rows.astype({"relation": "category"})
 
 
