@@ -123,18 +123,14 @@ def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) ->
 
 
 def add_differences(figures: OverSeeds, macro: Mapping[tuple[str, str, str], Mapping[int, float]]) -> None:
-    """Every kind's mean over scenarios minus that of each control, seed by seed: what a seed does to both cancels."""
+    """Every kind's mean over scenarios minus each control's, seed by seed: what a seed does to both cancels."""
     for (view, metric, kind), by_seed in macro.items():
         for control in CONTROLS:
             known = macro.get((view, metric, control), {})
             for seed in by_seed.keys() & known.keys() if kind != control else ():
-                key = (
-                    f"mean over scenarios minus that of a control; {view}",
-                    "macro",
-                    kind,
-                    f"{metric} - {control}",
-                )
-                figures.add(key, seed, by_seed[seed] - known[seed])
+                protocol = f"mean over scenarios minus that of a control; {view}"
+                difference = by_seed[seed] - known[seed]
+                figures.add((protocol, "macro", kind, f"{metric} - {control}"), seed, difference)
 
 
 def show(suite: Suite, rows: Sequence[dict[str, Any]], console: Console) -> None:
