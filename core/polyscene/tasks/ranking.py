@@ -72,7 +72,9 @@ class RankingTask(Task):
         )
         # What no training row holds can never be right, and as a candidate it would only teach that the unknown is
         # bad. The others come half from popularity and half evenly, so that each has q > 0.
-        trained_N = held_items(context.events, [Phase.TRAIN])
+        # Of a few labels the opposite is true: what they do not hold is nearly everything that could be right.
+        few = context.events.labelled_R is not None
+        trained_N = ~context.events.cold_N if few else held_items(context.events, [Phase.TRAIN])
         share_N = self.popularity.share_N * trained_N
         even_N = trained_N / trained_N.sum().clamp(min=1)
         self.register_buffer("sampling_N", 0.5 * share_N / share_N.sum() + 0.5 * even_N, persistent=False)
