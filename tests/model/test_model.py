@@ -14,6 +14,7 @@ from polyscene.data.windows import Windows
 from polyscene.evaluation.evaluator import Subject, model_scorer
 from polyscene.evaluation.requests import POPULATIONS, Requests
 from polyscene.model import PolysceneModel
+from polyscene.model.histories import histories
 from polyscene.training.assembly import build_model
 from polyscene.training.checkpoint import save_model, unique_state
 from polyscene.training.files import read_json
@@ -130,7 +131,7 @@ def test_a_state_before_a_step_is_the_state_after_the_history_so_far(built: tupl
     batch = draw(model, loaded, (SHOP,))[SHOP]
     catalogue = model.catalogue(SHOP)
     with torch.no_grad():
-        raw, own = model._histories({SHOP: batch}, {SHOP: catalogue})
+        raw, own = histories(model, {SHOP: batch}, {SHOP: catalogue})
         before = model._adapted(raw, own)[SHOP]
         for length in (0, 1, 3):
             valid = batch.valid_BT & (torch.arange(batch.valid_BT.shape[1]) < length)

@@ -141,7 +141,7 @@ def toy(names: str, seed: int = 0) -> tuple[Toy, Step, dict[str, Any]]:
     fabric: Any = Fabric(accelerator="cpu", devices=1)
     rows = {
         name: SimpleNamespace(
-            x_B5=torch.randn(8, 5), y_B1=3 * torch.randn(8, 1), valid_BT=torch.ones(8, 1, dtype=torch.bool)
+            x_B5=torch.randn(8, 5), y_B1=3 * torch.randn(8, 1), learned_BT=torch.ones(8, 1, dtype=torch.bool)
         )
         for name in names
     }

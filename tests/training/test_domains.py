@@ -25,6 +25,7 @@ from polyscene.training.run import train
 from tests.domains import AGES, GROUPS, domain_config, domain_host, domain_model
 
 YOUNG, OLDER = "shown-young", "shown-older"
+DECISIONS = ("precision", "recall", "f1", "balanced_accuracy")
 
 
 def batch_of(loaded: Loaded, count: int = 16) -> dict[str, Windows]:
@@ -164,7 +165,7 @@ def test_a_run_reports_each_domain_and_all_and_is_restored(tmp_path: Path) -> No
     metrics = read_metrics(folder)
     reported = {(row["scenario"], row["metric"]): row for row in metrics["results"] if row["method"] == "joint"}
     assert {name for name, _ in reported} == {YOUNG, OLDER, "shown"}
-    assert {metric for _, metric in reported} == {"auc", "gauc", "log_loss", "ece"}
+    assert {metric for _, metric in reported} == {"auc", "gauc", "log_loss", "ece", *DECISIONS}
     curves = (folder / "metrics.jsonl").read_text(encoding="utf-8")
     assert f'"scenario": "{YOUNG}", "metric": "auc"' in curves
     run = restore(str(folder), domain_host(), root="", data=domain_config(shown={}).data, device="cpu")

@@ -65,6 +65,8 @@ def test_the_loop_is_the_plain_loop(overrides: tuple[str, ...], tmp_path: Path) 
     for name, tensor in snapshot(plain.model).items():
         if name.endswith("key_value.bias"):
             continue  # a bias of keys cancels in the softmax: its gradient is rounding, which AdamW scales up
+        if name.endswith("click.cutoff"):
+            continue  # settled on validation rows, which the plain loop does not look at
         torch.testing.assert_close(tensor, unique_state(ours.model)[name], rtol=1e-4, atol=1e-5, msg=name)
     moved = [name for name in start if not torch.equal(start[name], unique_state(ours.model)[name])]
     assert len(moved) > 0.8 * len(start)
@@ -167,7 +169,8 @@ def test_a_loss_that_is_not_a_number_is_named(tmp_path: Path) -> None:
 
 def test_every_loss_falls(tmp_path: Path) -> None:
     values: Values = []
-    config = tiny_config("", ALL, "trainer.steps=60", "trainer.eval_every=20", "trainer.patience=0")
+    steps = ("trainer.steps=60", "trainer.eval_every=20", "trainer.patience=0")
+    config = tiny_config("", ALL, *steps, "model.content_dropout=0")
     tiny_fitting(config, tmp_path, recorded(values)).run()
     for name in ALL:
         first, *_, last = [found[f"{name}/loss"] for _, found in values]

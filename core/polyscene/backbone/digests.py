@@ -66,3 +66,14 @@ def _read(memory: Path) -> dict[str, list[str | int]]:
         return json.loads(memory.read_text())
     except (OSError, ValueError):
         return {}  # only a memory: what is lost is read again
+
+
+def require_strings(texts: Sequence[str]) -> None:
+    """Raise :class:`BackboneError` where a text is none."""
+    wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise BackboneError(
+            f"text {wrong} is a {type(texts[wrong]).__name__}, not a string",
+            where="backbone",
+            fix="fill missing texts with '' before encoding",
+        )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from polyscene.backbone.config import BackboneConfig
 
 
 def pool(states_BLh: Tensor, mask_BL: Tensor, pooling: str, *, normalize: bool) -> Tensor:
@@ -29,3 +33,10 @@ def pool(states_BLh: Tensor, mask_BL: Tensor, pooling: str, *, normalize: bool) 
         index_B = position_BL.argmax(1) if pooling == "last" else (mask_BL != 0).int().argmax(1)
         pooled_Bh = states_BLh.gather(1, index_B[:, None, None].expand(-1, 1, states_BLh.shape[2])).squeeze(1)
     return functional.normalize(pooled_Bh, dim=1) if normalize else pooled_Bh
+
+
+def reduction(config: BackboneConfig, *, states: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """What is kept of states ``[B, L, h]`` and mask ``[B, L]`` of texts: all states of tokens, or one vector."""
+    if states:
+        return lambda states_BLh, mask_BL: states_BLh[mask_BL.bool()]
+    return lambda states_BLh, mask_BL: pool(states_BLh, mask_BL, config.pooling, normalize=config.normalize)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -19,10 +19,10 @@ from polyscene.backbone.adapters.base import Base
 from polyscene.backbone.adapters.prefix import Shifted
 from polyscene.backbone.config import BackboneConfig
 from polyscene.backbone.cut import cut
-from polyscene.backbone.digests import combined, folder_digest, text_digests
+from polyscene.backbone.digests import combined, folder_digest, require_strings, text_digests
 from polyscene.backbone.encode import CHUNK, Tokens, chunks, encode
 from polyscene.backbone.folder import check_length, embedding_dim, model_folder
-from polyscene.backbone.pooling import pool
+from polyscene.backbone.pooling import reduction
 from polyscene.backbone.precision import chosen_dtype, lowered
 from polyscene.backbone.progress import encoding_progress
 from polyscene.backbone.states import TokenStates
@@ -133,7 +133,7 @@ class Backbone:
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """Number ``[n]`` of tokens of each text, special tokens included, of which ``max_len`` would be read."""
-        _require_strings(texts)
+        require_strings(texts)
         return Tokens(self._tokenizer, texts, max_len=None).lengths
 
     def synonyms(self, words: Sequence[str]) -> dict[str, list[str]]:
@@ -218,7 +218,7 @@ class Backbone:
         return self._stores[key]
 
     def _filled(self, texts: Sequence[str], *, states: bool) -> tuple[ActivationStore, np.ndarray]:
-        _require_strings(texts)
+        require_strings(texts)
         digests = text_digests(texts)
         first = np.unique(digests, return_index=True)[1]
         missing = first[~self._store(states=states).has(digests[first])]
@@ -254,19 +254,12 @@ class Backbone:
                         model,
                         tokens,
                         self.config.batch_tokens,
-                        self._reduce(states),
+                        reduction(self.config, states=states),
                         per_token=states,
                         advance=count,
                     )
                     lengths = tokens.lengths if states else np.ones_like(tokens.lengths)
                     store.add(digests[rows], lengths, values)
-
-    def _reduce(self, states: bool) -> Callable[[Tensor, Tensor], Tensor]:
-        if states:
-            return lambda states_BLh, mask_BL: states_BLh[mask_BL.bool()]
-        return lambda states_BLh, mask_BL: pool(
-            states_BLh, mask_BL, self.config.pooling, normalize=self.config.normalize
-        )
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
@@ -296,7 +289,7 @@ class Backbone:
         tokens = Tokens(self._tokenizer, sample, self.config.max_len)
 
         def vectors(candidate: nn.Module) -> Tensor:
-            return encode(candidate, tokens, self.config.batch_tokens, self._reduce(states=False))
+            return encode(candidate, tokens, self.config.batch_tokens, reduction(self.config))
 
         self._whole = lowered(model, vectors, self._model_digest, self._coarse) or model
 
@@ -304,13 +297,3 @@ class Backbone:
 def _loading() -> ModuleType:
     # Imported here and nowhere else: transformers takes seconds and a run whose texts are all stored needs none.
     return importlib.import_module("polyscene.backbone.loading")
-
-
-def _require_strings(texts: Sequence[str]) -> None:
-    wrong = next((i for i, text in enumerate(texts) if not isinstance(text, str)), None)
-    if wrong is not None:
-        raise BackboneError(
-            f"text {wrong} is a {type(texts[wrong]).__name__}, not a string",
-            where="backbone",
-            fix="fill missing texts with '' before encoding",
-        )

@@ -143,7 +143,7 @@ class EntityEncoder(nn.Module):
         """Vectors ``[..., d_model]`` of rows by their ids alone, and by everything else as if they were new."""
         fields = self._encoded(row, torch.ones_like(row, dtype=torch.bool))
         own = {
-            field: self._gated(field, self.norms[field](encoder(row))) * self._trust(field, row, None)
+            field: self._trusted(field, self._gated(field, self.norms[field](encoder(row))), row, None)
             if encoder.is_identity
             else torch.zeros_like(fields[field])
             for field, encoder in self._fields()
@@ -165,19 +165,17 @@ class EntityEncoder(nn.Module):
         for field, encoder in self._fields():
             hidden = dropped if encoder.is_identity else None
             x = encoder(row) if hidden is None else encoder.forward_dropped(row, hidden)
-            fields[field] = self._gated(field, self.norms[field](x))
-            if encoder.is_identity:
-                fields[field] = fields[field] * self._trust(field, row, hidden)
+            fields[field] = self._trusted(field, self._gated(field, self.norms[field](x)), row, hidden)
         return fields
 
-    def _trust(self, field: str, row: Tensor, hidden: Tensor | None) -> Tensor:
-        """How far ids are trusted ``[..., 1]``."""
+    def _trusted(self, field: str, x: Tensor, row: Tensor, hidden: Tensor | None) -> Tensor:
+        """Vectors ``[..., w]`` of a field, ids as far as the number of their rows makes them trusted."""
         if field not in self.count_gates:
-            return torch.ones(1, device=row.device)
+            return x
         encoder = self.encoders[field]
         assert isinstance(encoder, Encoder)
         trust = self.count_gates[field](encoder.counts(row))
-        return (trust if hidden is None else trust * ~hidden).unsqueeze(-1)
+        return x * (trust if hidden is None else trust * ~hidden).unsqueeze(-1).to(x.dtype)
 
     def _gated(self, field: str, x: Tensor) -> Tensor:
         return x * self.gates[field].tanh() if field in self.gated else x

@@ -17,7 +17,7 @@ from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
 from polyscene.model.catalogue import ModelCatalogue
 from polyscene.model.growth import grow
-from polyscene.model.mixed import adapt_together, encode_together
+from polyscene.model.histories import histories, timeless_users, with_recalled
 from polyscene.model.pairs import pair_losses
 from polyscene.model.parts import ScenarioParts
 from polyscene.model.sharing import shared_parameters
@@ -77,14 +77,13 @@ class PolysceneModel(nn.Module):
         """
         catalogues = {name: self.catalogue(name) for name in batch}
         users = {name: windows for name, windows in batch.items() if self.main_task(name).from_history}
-        raw, own = self._histories(
-            {name: windows for name, windows in users.items() if self.main_task(name).reads_past}, catalogues
-        )
+        past = {name: windows for name, windows in users.items() if self.main_task(name).reads_past}
+        raw, own = histories(self, past, catalogues)
         raw = {name: before_each_step(h_BTd, batch[name]) for name, h_BTd in raw.items()}
         timeless = {name: windows for name, windows in users.items() if name not in raw}
-        own |= self._timeless(timeless, catalogues)
+        own |= timeless_users(self, timeless, catalogues)
         for name, windows in timeless.items():
-            h_Bd = self._with_recalled(name, own[name], windows.user_B, windows.item_BT[:, 0])
+            h_Bd = with_recalled(self, name, own[name], windows.user_B, windows.item_BT[:, 0])
             raw[name] = h_Bd.unsqueeze(1).expand(*windows.item_BT.shape, -1)
         for name, windows in batch.items():
             if name not in raw:
@@ -145,9 +144,9 @@ class PolysceneModel(nn.Module):
         own: dict[str, Tensor] = {}
         if self.main_task(name).from_history and not self.main_task(name).reads_past:
             own = {name: self.users[name](windows.user_B)}
-            h_Bd = self._with_recalled(name, own[name], windows.user_B, None)
+            h_Bd = with_recalled(self, name, own[name], windows.user_B, None)
         elif self.main_task(name).from_history:
-            states, own = self._histories({name: windows}, {name: catalogue})
+            states, own = histories(self, {name: windows}, {name: catalogue})
             h_Bd = after_all(states[name], windows)
         else:
             h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
@@ -155,7 +154,7 @@ class PolysceneModel(nn.Module):
 
     def anonymous_states(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
         """As :meth:`user_states` where a task reads the past, with nothing known of users but that."""
-        states, _ = self._histories({name: windows}, {name: catalogue}, known=False)
+        states, _ = histories(self, {name: windows}, {name: catalogue}, known=False)
         return self._adapted({name: after_all(states[name], windows)}, {})[name]
 
     def routing(self, name: str, windows: Windows, catalogue: Catalogue, route: Route) -> Routing | None:
@@ -258,50 +257,6 @@ class PolysceneModel(nn.Module):
         if not self.main_task(name).from_history:
             return self.main_task(name).query(windows, catalogue.plain)
         return mean_so_far(catalogue.plain.take(windows.item_BT), windows.valid_BT)
-
-    def _timeless(
-        self, batch: Mapping[str, Windows], catalogues: Mapping[str, ModelCatalogue]
-    ) -> dict[str, Tensor]:
-        """The own vectors ``[B, d]`` of users whose past is not read; what they meet is encoded on the way."""
-        touched = [name for name in batch if not any(task.compares_all for task in self.tasks_of(name).values())]
-        if touched:
-            plain = encode_together(self.items, {name: batch[name].item_BT for name in touched})
-            for name, x_BTd in adapt_together(self.item_bank, plain, self.index, {}).items():
-                catalogues[name].keep(batch[name].item_BT, x_BTd, plain[name])
-        return encode_together(self.users, {name: windows.user_B for name, windows in batch.items()})
-
-    def _with_recalled(self, name: str, own_Bd: Tensor, user_B: Tensor, item_B: Tensor | None) -> Tensor:
-        """The users' own vectors with what the scenario's first task knows of them."""
-        task = self.main_task(name)
-        recalled_Bd = task.recall(user_B, item_B) if isinstance(task, PairTask) else None
-        return own_Bd if recalled_Bd is None else own_Bd + recalled_Bd
-
-    def _histories(
-        self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """States ``[B, T + 1, d]`` of histories, through the sequence model in one call for all scenarios.
-
-        With them the users' own vectors ``[B, d]``, of the scenarios that know anything about users; those start
-        from nothing where users are not ``known``.
-        """
-        if not batch:
-            return {}, {}
-        steps, starts, ordered, counts = [], {}, [], []
-        length = max(windows.item_BT.shape[1] for windows in batch.values())
-        for name, windows in batch.items():
-            x_BTd = catalogues[name].take(windows.item_BT)
-            if name in self.events:
-                x_BTd = x_BTd + self.events[name](windows.row_BT)
-            missing = length - x_BTd.shape[1]
-            steps.append(nn.functional.pad(x_BTd, (0, 0, 0, missing)) if missing else x_BTd)
-            starts[name] = (
-                self.users[name](windows.user_B) if name in self.users and known else torch.zeros_like(x_BTd[:, 0])
-            )
-            ordered.append(torch.full_like(windows.user_B, windows.ordered, dtype=torch.bool))
-            counts.append(len(x_BTd))
-        h_BTd = self.sequence(torch.cat(steps), torch.cat(list(starts.values())), torch.cat(ordered))
-        own = {name: start_Bd for name, start_Bd in starts.items() if name in self.users and known}
-        return dict(zip(batch, h_BTd.split(counts), strict=True)), own
 
     def _adapted(
         self,
