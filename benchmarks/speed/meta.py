@@ -1,9 +1,12 @@
 """Second-order MAML, all tasks at once, against a loop that clones the module for each task.
 
 A head of 384 -> 32 -> 1 on vectors of texts, 5 inner steps, 16 support and 16 query rows; one outer gradient. The
-loop does as the examples of learn2learn do: clone the module (a differentiable copy of every parameter),
-adapt by replacing each parameter in the copy, backward from each task's query loss. Both sides take turns in one
-process on one thread; a ratio is the median over pairs. The gradients of both are compared first.
+loop does, in our words, what learn2learn 0.2 does in ``MAML.clone`` and ``MAML.adapt``: a wrapper of a copy of the
+module, every parameter (and buffer with a gradient) cloned once by a table of what was seen; a step hangs its
+update on each parameter and walks the modules to put the sums in their places, again by such a table. Left out are
+its rebuilding of the flat weights of recurrent layers, of which there are none here, and the printing of errors.
+Backward goes from each task's query loss. Both sides take turns in one process on one thread; a ratio is the
+median over pairs. The gradients of both are compared first.
 
 Memory: what a task holds of its own when the head stands on a frozen MiniLM, in both ways.
 
@@ -106,43 +109,79 @@ def vectorized(count: int) -> Side:
 
 
 def clone_loop(count: int) -> Side:
-    """Task by task on a differentiable copy of the module."""
+    """Task by task on a differentiable copy of the module, with the operations of learn2learn 0.2's ``MAML``."""
     head, (x_ERd, y_ER) = _head(), _data(count)
+    whole = CloneLearner(head)
 
     def step() -> None:
         head.zero_grad()
         for x_Rd, y_R in zip(x_ERd, y_ER, strict=True):
-            learner = cloned(head)
+            learner = whole.clone()
             for _ in range(STEPS):
-                loss = mse_loss(learner(x_Rd[:ROWS]).squeeze(-1), y_R[:ROWS])
-                gradients = torch.autograd.grad(
-                    loss, list(learner.parameters()), retain_graph=True, create_graph=True
-                )
-                replace_parameters(learner, iter([-RATE * gradient for gradient in gradients]))
+                learner.adapt(mse_loss(learner(x_Rd[:ROWS]).squeeze(-1), y_R[:ROWS]))
             (mse_loss(learner(x_Rd[ROWS:]).squeeze(-1), y_R[ROWS:]) / count).backward()
 
     return Side(head, step)
 
 
-def cloned(module: nn.Module) -> nn.Module:
-    """A copy of a module and all inside it, its parameters differentiable copies of the original's."""
+class CloneLearner(nn.Module):
+    """A module that adapts in place and copies itself, as learn2learn's ``MAML`` does around a module.
+
+    Args:
+        module: what adapts.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The module's own forward."""
+        return self.module(x)
+
+    def clone(self) -> CloneLearner:
+        """A learner of a differentiable copy."""
+        return CloneLearner(cloned(self.module, {}))
+
+    def adapt(self, loss: Tensor) -> None:
+        """One step of gradient descent that can be derived."""
+        gradients = torch.autograd.grad(loss, list(self.module.parameters()), retain_graph=True, create_graph=True)
+        for parameter, gradient in zip(list(self.module.parameters()), gradients, strict=True):
+            cast("Any", parameter).update = -RATE * gradient
+        replace_parameters(self.module, {})
+
+
+def cloned(module: nn.Module, known: dict[Any, Tensor]) -> nn.Module:
+    """A copy of a module and all inside it, its parameters differentiable copies, shared where they were."""
     copy = module.__new__(type(module))
     copy.__dict__ = module.__dict__.copy()
-    parameters = {key: None if p is None else p.clone() for key, p in module._parameters.items()}
-    copy.__dict__["_parameters"] = parameters
-    copy.__dict__["_buffers"] = module._buffers.copy()
-    copy.__dict__["_modules"] = {key: None if m is None else cloned(m) for key, m in module._modules.items()}
+    for kind in ("_parameters", "_buffers", "_modules"):
+        copy.__dict__[kind] = module.__dict__[kind].copy()
+    for kind, tensors in (("_parameters", module._parameters), ("_buffers", module._buffers)):
+        for key, tensor in tensors.items():
+            if tensor is None or (kind == "_buffers" and not tensor.requires_grad):
+                continue
+            # learn2learn remembers by the bound method data_ptr, which is equal for the same tensor object.
+            if tensor.data_ptr not in known:
+                known[tensor.data_ptr] = tensor.clone()
+            copy.__dict__[kind][key] = known[tensor.data_ptr]
+    for key, inner in module._modules.items():
+        copy._modules[key] = None if inner is None else cloned(inner, known)
     return copy
 
 
-def replace_parameters(module: nn.Module, updates: Any) -> None:
-    """Put ``parameter + update`` in the place of every parameter, in the order in which modules list them."""
-    for key, parameter in module._parameters.items():
-        if parameter is not None:
-            module._parameters[key] = cast("nn.Parameter", parameter + next(updates))
-    for inner in module._modules.values():
-        if inner is not None:
-            replace_parameters(inner, updates)
+def replace_parameters(module: nn.Module, known: dict[Tensor, Tensor]) -> nn.Module:
+    """Put ``tensor + tensor.update`` in the place of every parameter and buffer that has an update."""
+    for tensors in (module._parameters, module._buffers):
+        for key, tensor in tensors.items():
+            if tensor is None or getattr(tensor, "update", None) is None:
+                continue
+            if tensor not in known:
+                known[tensor] = tensor + cast("Any", tensor).update
+            tensors[key] = cast("Any", known[tensor])
+    for key, inner in module._modules.items():
+        module._modules[key] = None if inner is None else replace_parameters(inner, known)
+    return module
 
 
 def compare(one: Side, other: Side) -> float:
@@ -171,7 +210,7 @@ def memory() -> dict[str, float]:
         1,
         second_order=True,
     )
-    copy = cloned(whole)
+    copy = cloned(whole, {})
     shared = {p.untyped_storage().data_ptr() for p in whole.parameters()}
     own = {p.untyped_storage().data_ptr(): p.untyped_storage().nbytes() for p in copy.parameters()}
     return {
