@@ -21,17 +21,18 @@ def adapt(arguments: tuple[str, ...]) -> None:
     """Add a scenario that a trained RUN never saw, from a few labelled rows, and write a new run.
 
     SHOTS rows of the scenario are labelled (a number, all, or several as in [1,16,64]): they are drawn at random,
-    learned from and counted; what their users did before is context. The scenario's adapter, task, encoders and
-    place in the router are trained; everything else stays, so that other scenarios get what they got, bit for bit.
-    No other scenario's data is needed.
+    learned from and counted; what their users did before is context. The scenario's adapter and task are trained,
+    and its encoders where there are enough rows (learn.encoders_from); its place in the router is fitted to the
+    shots against rows that the run remembers of its scenarios. Everything else stays, so that other scenarios get
+    what they got, bit for bit. No other scenario's data is needed.
 
     Beside the adapted model stand the start without adaptation, the same model trained from scratch on the same
     rows, and popularity counted on them; with several DRAWS all have a spread. The new run can be evaluated,
     recommended from, and adapted again. It keeps the model of the largest number of shots and the first draw.
 
     Keys: run (a directory, or latest), scenario and its options, shots, draws, controls (no_adaptation, scratch,
-    popularity), learn.steps, learn.lr, learn.weight_decay, learn.pull, learn.batch, device, threads, into (folder
-    of the new run), root, data.root, data.cache, data.offline.
+    popularity), learn.steps, learn.lr, learn.weight_decay, learn.pull, learn.encoders_from, learn.batch,
+    device, threads, into (folder of the new run), root, data.root, data.cache, data.offline.
     """
     from polyscene.cli.messages import print_broken
     from polyscene.config.adapt import prepare_adapt

@@ -31,6 +31,9 @@ class LearnConfig:
     pull: float = bounded(0.0, at_least=0)
     """How strongly weights are drawn back to where they started: w <- w - lr * pull * (w - w0)
     [L2-SP, Li et al., ICML'18]."""
+    encoders_from: int = bounded(1000, at_least=0)
+    """Labelled rows from which the scenario's encoders and vectors of ids learn too. With fewer, only its adapters
+    and tasks do: what a few rows say of a handful of items must not change how all others are read."""
     batch: int = bounded(256, at_least=1)
     """Shots in a step at most. With all rows labelled, steps see as many rows as a step of the run's training."""
 

@@ -28,8 +28,8 @@ class PopularityBias(nn.Module):
 
     An item that no row holds has no share to tell: a count of zero would rank it below everything that was ever
     seen once. It has a learned bias instead, which starts at that of a middling item and is trained with the items
-    that content dropout makes new for a step. Where a scenario has a few labels only, that is nearly every item, and
-    what is right is mostly among them: there they have the smallest smoothed share, see :func:`imagined_rows`.
+    that content dropout makes new for a step. Where a scenario has a few labels only, that is nearly every item,
+    and what is right is mostly among them: there they have the smallest share, see :func:`imagined_rows`.
 
     Args:
         events: the scenario's events.
@@ -86,9 +86,11 @@ class PopularityBias(nn.Module):
         if not self.enabled:
             return torch.zeros_like(self.log_share_N)
         new_N = self.unseen_N if hidden_N is None else self.unseen_N | hidden_N
-        unseen = self.weight * self.log_share_of_none if self.few else self.unseen
+        # A shot is among the few rows that were counted, so its loss would only ask to believe counts more.
+        weight = self.weight.detach() if self.few else self.weight
+        unseen = weight * self.log_share_of_none if self.few else self.unseen
         unseen = unseen if self.training else unseen + self.lift
-        return torch.where(new_N, unseen, self.weight * self.log_share_N)
+        return torch.where(new_N, unseen, weight * self.log_share_N)
 
 
 def held_items(events: Events, phases: Iterable[Phase]) -> Tensor:

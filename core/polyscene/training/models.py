@@ -18,6 +18,7 @@ from polyscene.training.folder import CHECKPOINTS
 from polyscene.training.loading import Loaded
 from polyscene.training.loggers import Logger
 from polyscene.training.prepare import Prepared
+from polyscene.training.remembered import remembered, save_remembered
 from polyscene.training.reporter import Reporter
 from polyscene.training.selfsupervised import HistoryFitting
 from polyscene.training.strategy import Plan
@@ -69,6 +70,9 @@ class ModelTrainer:
             ).run()
         if self.fabric.is_global_zero:
             save_adapters(self.folder / CHECKPOINTS / plan.label, model)
+            learned_by_router = {name: loaded.scenarios[name] for name in plan.learned}
+            rows = remembered(model, learned_by_router, config.seed)
+            save_remembered(self.folder / CHECKPOINTS / plan.label, rows)
         self.reporter.say(f"{plan.label}: best at step {state.best_step} of {state.step}, {state.seconds:.0f} s")
         return model, state
 

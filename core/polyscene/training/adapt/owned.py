@@ -14,20 +14,24 @@ from polyscene.model import PolysceneModel
 class Owned:
     """A scenario's own part of a grown model; the rest is frozen.
 
-    Own are its slices of stacked adapters (in banks, in the backbone and in the router), its tasks, its encoders
-    and its copies of id spaces. No row reaches another scenario's slices, but weight decay would move them, and
-    some kinds count what they see: so :meth:`put_back` follows each step.
+    Own are its slices of stacked adapters (in banks and in the backbone), its tasks, its encoders and its copies
+    of id spaces. The router has a step of its own, :mod:`polyscene.training.adapt.recognize`. No row reaches
+    another scenario's slices, but weight decay would move them, and some kinds count what they see: so
+    :meth:`put_back` follows each step.
 
     Args:
         model: the grown model.
         name: the new scenario.
         inherited: keys of the shared modules that the model had before.
+        encoders: whether encoders and id spaces may change; if not, they stay at their start.
     """
 
-    def __init__(self, model: PolysceneModel, name: str, inherited: frozenset[str]) -> None:
+    def __init__(
+        self, model: PolysceneModel, name: str, inherited: frozenset[str], *, encoders: bool = True
+    ) -> None:
         self.model, self.name = model, name
         model.requires_grad_(requires_grad=False)
-        for parameter in self._whole(inherited):
+        for parameter in self._whole(inherited, encoders=encoders):
             parameter.requires_grad_()
         stacked = list(self._stacked())
         by_row = {id(tensor) for tensor, _ in stacked}
@@ -56,9 +60,12 @@ class Owned:
             else:
                 tensor.detach().index_copy_(0, index_H, kept)
 
-    def _whole(self, inherited: frozenset[str]) -> Iterator[nn.Parameter]:
+    def _whole(self, inherited: frozenset[str], *, encoders: bool) -> Iterator[nn.Parameter]:
         model = self.model
-        for parts in (model.items, model.users, model.events, model.tasks):
+        yield from model.tasks[self.name].parameters()
+        if not encoders:
+            return
+        for parts in (model.items, model.users, model.events):
             if self.name in parts:
                 yield from parts[self.name].parameters()
         for key, module in model.shared.modules_by_key.items():

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from polyscene.config.adapt import ALL, AdaptConfig
 from polyscene.config.resolve import resolve_train
 from polyscene.config.schema import DataConfig, TrainConfig
@@ -20,6 +22,7 @@ from polyscene.routing import LABEL
 from polyscene.training.adapt.learn import learn
 from polyscene.training.adapt.model import fresh_model, grown_model
 from polyscene.training.adapt.owned import Owned
+from polyscene.training.adapt.recognize import learn_to_recognize
 from polyscene.training.adapt.save import Adapted, write_run
 from polyscene.training.adapt.start import Start, check_new
 from polyscene.training.baselines import evaluate_baseline
@@ -60,6 +63,7 @@ class _Fitted:
 
     model: PolysceneModel
     learned: Any
+    read: Tensor | None
     seconds: float
 
 
@@ -138,6 +142,7 @@ class _Adaptation:
             kept_one,
             kept.model,
             kept.learned,
+            kept.read,
             self.rows,
             {method: round(seconds, 3) for method, seconds in self.seconds.items()},
         )
@@ -150,26 +155,38 @@ class _Adaptation:
     def _fit(self, one: LoadedScenario, draw: int, method: str) -> _Fitted:
         """A model that learned from the shots by one method."""
         started = time.monotonic()
-        learned, owned = None, None
+        learned, owned, read = None, None, None
         with self.reporter.stage("train"):
             if method == SCRATCH:
                 model = fresh_model(self.session, one, draw)
             else:
                 model, learned, inherited = grown_model(self.session, self.start, one, draw)
-                owned = Owned(model, self.name, inherited)
-                self._warn(model, inherited)
+                shares = any(key.partition("-of-")[0] in inherited for key in model.shared.modules_by_key)
+                enough = one.split.count(Phase.TRAIN) >= self.config.learn.encoders_from
+                # Encoders that nothing was trained of know nothing that few rows could spoil.
+                owned = Owned(model, self.name, inherited, encoders=enough or not shares)
+                self._warn(model, inherited, shares=shares)
             if method != NO_ADAPTATION:
                 rows = self.merged.trainer.batch_rows
                 learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
+            if method == ADAPTED:
+                read = learn_to_recognize(model, one, self.start.rows_by_index(), draw)
         seconds = time.monotonic() - started
         self.seconds[method] = self.seconds.get(method, 0.0) + seconds
-        return _Fitted(model.eval(), learned, seconds)
+        return _Fitted(model.eval(), learned, read, seconds)
 
-    def _warn(self, model: PolysceneModel, inherited: frozenset[str]) -> None:
-        """Say once where no encoder of the scenario is one that the run shares."""
-        if self.warned or any(key.partition("-of-")[0] in inherited for key in model.shared.modules_by_key):
+    def _warn(self, model: PolysceneModel, inherited: frozenset[str], *, shares: bool) -> None:
+        """Say once what the run cannot give the scenario: an encoder in common, a place in its router."""
+        if self.warned:
             return
         self.warned = True
+        if model.router is not None and not self.start.remembered:
+            self.reporter.say(
+                f"warning: the run remembers no rows of its scenarios, so its router cannot learn {self.name}: "
+                "train it again"
+            )
+        if shares:
+            return
         shared = ", ".join(sorted(inherited)) or "nothing"
         text = "" if self.full.text_columns() else " (it has no text)"
         self.reporter.say(

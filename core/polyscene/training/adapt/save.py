@@ -18,6 +18,7 @@ from polyscene.training.files import write_json, write_tensors
 from polyscene.training.folder import CHECKPOINTS, read_fingerprint, write_fingerprint
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.provenance import source_of
+from polyscene.training.remembered import save_remembered
 from polyscene.training.reporter import Reporter, peak_memory_mib
 from polyscene.training.session import Session
 from polyscene.training.strategy import JOINT
@@ -35,6 +36,7 @@ class Adapted:
         one: the new scenario's data, as the model learned it.
         model: the grown model.
         learned: what the new scenario's encoders learned besides parameters.
+        read: rows by which the router recognizes the scenario, None where it cannot.
         rows: result rows of all methods, with their number of ``shots``; ``seed`` is the draw.
         seconds: seconds to fit, by method.
     """
@@ -44,6 +46,7 @@ class Adapted:
     one: LoadedScenario
     model: PolysceneModel
     learned: Any
+    read: Tensor | None
     rows: list[dict[str, Any]]
     seconds: dict[str, float]
 
@@ -71,6 +74,8 @@ def write_run(folder: Path, adapted: Adapted, reporter: Reporter) -> None:
     write_json(model / SHARED, {**start.shared, **shared_facts(adapted.model)})
     write_json(model / "model.json", {**start.learned, name: adapted.learned})
     save_adapters(model, adapted.model)
+    own = {} if adapted.read is None else {name: adapted.read}
+    save_remembered(model, {**start.remembered, **own})
     reporter.notify("polyscene_evaluated", run=folder, results=_results(adapted.rows))
     write_metrics(folder, _metrics(adapted, reporter))
     page = write_html(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from polyscene.features.encoder import Fitted, SharedModules
 from polyscene.training.checkpoint import SHARED, unique_state
 from polyscene.training.files import read_json, read_tensors
 from polyscene.training.folder import CHECKPOINTS
+from polyscene.training.remembered import read_remembered
 from polyscene.training.strategy import JOINT
 
 _PREFIX = "shared.modules_by_key."
@@ -32,6 +33,7 @@ class Start:
         learned: what encoders learned besides parameters, by scenario; its keys are the model's scenarios.
         state: the checkpoint.
         shared: what shared modules learned besides parameters, by key.
+        remembered: rows that the router has read of scenarios, by name.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Start:
     learned: Mapping[str, Any]
     state: Mapping[str, Tensor]
     shared: Mapping[str, Any]
+    remembered: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, config: TrainConfig) -> Start:
@@ -69,7 +72,13 @@ class Start:
             read_json(model / "model.json"),
             read_tensors(model / "model.safetensors"),
             read_json(model / SHARED),
+            read_remembered(model),
         )
+
+    def rows_by_index(self) -> dict[int, Tensor]:
+        """The remembered rows by the index of their scenario."""
+        names = list(self.learned)
+        return {names.index(name): rows for name, rows in self.remembered.items()}
 
     def modules(self) -> SavedModules:
         """The model's shared modules, each read when it is first asked for."""
