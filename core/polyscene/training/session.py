@@ -18,6 +18,7 @@ from polyscene.data.access import DataAccess
 from polyscene.evaluation.evaluator import Subject
 from polyscene.registry.host import Host
 from polyscene.training.loading import Loaded, LoadedScenario, load_scenarios
+from polyscene.training.memory import keep_freed_memory
 
 
 @dataclass
@@ -98,7 +99,8 @@ def _own_items(loaded: LoadedScenario, device: torch.device) -> torch.Tensor | N
 
 
 def prepare_torch(config: TrainConfig) -> None:
-    """Settings of torch for a run: threads, and no subnormal numbers (they slow CPUs down several times)."""
+    """Settings for a run: kept memory, threads, and no subnormal numbers (they slow CPUs down several times)."""
+    keep_freed_memory()
     torch.set_flush_denormal(True)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
