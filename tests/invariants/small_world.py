@@ -113,10 +113,10 @@ def default_build(component: Component, **context: Any) -> Any:
 
 
 def randomize(module: nn.Module, seed: int = 0) -> None:
-    """Give every parameter random values, as if it had been trained."""
+    """Give every parameter that can be trained random values, as if it had been."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in filter(lambda p: p.requires_grad, module.parameters()):
             parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
 
 
