@@ -29,8 +29,8 @@ ARGUMENTS = (
     "trainer.steps=200",
     "trainer.eval_every=50",
     "scenario.social.dataset=lastfm_2k",
-    "adapters=[none,epnet]",
-    "balancers=[uncertainty,upgrad]",
+    "adapters=[none]",
+    "balancers=[upgrad]",
     *PLAIN,
 )
 METRICS = ("ndcg@10", "mrr")
