@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,10 @@ from transformers.utils import logging
 
 from polyscene.errors import BackboneError
 
+FROM_FOLDER: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Nothing is fetched, and no code from the folder runs."""
+WEIGHTS: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+
 
 def load_encoder(folder: Path, device: torch.device, pooling: str) -> PreTrainedModel:
     """The encoder in float32, frozen and in eval mode. Only safetensors are read and no code from the folder runs.
@@ -24,25 +29,10 @@ def load_encoder(folder: Path, device: torch.device, pooling: str) -> PreTrained
     Raises:
         BackboneError: not an encoder of text, or the weights do not fit.
     """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            _refuse_others(config.model_type, config.is_encoder_decoder, pooling, folder)
-            model, report = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise BackboneError(
-            f"the model cannot be loaded ({str(error).strip().splitlines()[0]})",
-            where=str(folder),
-            fix="fetch or save it again, or choose a text encoder that transformers knows without remote code",
-        ) from error
+    with telling_why(folder):
+        config = AutoConfig.from_pretrained(folder, **FROM_FOLDER)
+        _refuse_others(config.model_type, config.is_encoder_decoder, pooling, folder)
+        model, report = AutoModel.from_pretrained(folder, config=config, **WEIGHTS, **FROM_FOLDER)
     # transformers would fill what is missing with random numbers; only the pooler, which we never use, may be.
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing:
@@ -62,7 +52,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, **FROM_FOLDER)
     except Exception as error:  # the Rust tokenizers raise plain Exception
         raise BackboneError(
             f"the tokenizer cannot be loaded ({str(error).strip().splitlines()[0]})",
@@ -86,6 +76,20 @@ def _refuse_others(kind: str, encoder_decoder: bool, pooling: str, folder: Path)
             where=str(folder),
             fix="choose a text encoder, or pooling=last if this model was trained for embeddings",
         )
+
+
+@contextmanager
+def telling_why(folder: Path) -> Iterator[None]:
+    """Loads quietly; what transformers raises comes out as a :class:`BackboneError` that names the folder."""
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise BackboneError(
+            f"the model cannot be loaded ({str(error).strip().splitlines()[0]})",
+            where=str(folder),
+            fix="fetch or save it again, or choose a text encoder that transformers knows without remote code",
+        ) from error
 
 
 @contextmanager

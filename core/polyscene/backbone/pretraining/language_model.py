@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
@@ -21,7 +20,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
-from polyscene.backbone.loading import load_tokenizer, quiet
+from polyscene.backbone.loading import FROM_FOLDER, WEIGHTS, load_tokenizer, quiet, telling_why
 from polyscene.errors import BackboneError
 
 
@@ -102,34 +101,19 @@ def load_language_model(folder: Path, seed: int = 0) -> LanguageModel:
     Raises:
         BackboneError: neither kind of head is known for the model, or the weights do not fit.
     """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            kind = config.model_type
-            masked, causal = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES, kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-            if config.is_encoder_decoder or not (masked or causal):
-                raise BackboneError(
-                    f"a model of type '{kind}' has neither a masked nor a causal language-modeling head",
-                    where=str(folder),
-                    fix="choose a text encoder such as a BERT model, or a decoder",
-                )
-            torch.manual_seed(seed)
-            head: Any = AutoModelForMaskedLM if masked else AutoModelForCausalLM
-            model, report = head.from_pretrained(
-                folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
+    with telling_why(folder):
+        config = AutoConfig.from_pretrained(folder, **FROM_FOLDER)
+        kind = config.model_type
+        masked, causal = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES, kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        if config.is_encoder_decoder or not (masked or causal):
+            raise BackboneError(
+                f"a model of type '{kind}' has neither a masked nor a causal language-modeling head",
+                where=str(folder),
+                fix="choose a text encoder such as a BERT model, or a decoder",
             )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise BackboneError(
-            f"the model cannot be loaded ({str(error).strip().splitlines()[0]})",
-            where=str(folder),
-            fix="fetch or save it again, or choose a text encoder that transformers knows without remote code",
-        ) from error
+        torch.manual_seed(seed)
+        head: Any = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+        model, report = head.from_pretrained(folder, config=config, **WEIGHTS, **FROM_FOLDER)
     missing = sorted(report["missing_keys"])
     lacking = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
     if lacking:
