@@ -29,8 +29,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory in its own way")
 def test_the_same_tensors_cost_no_new_pages() -> None:
     faults = {
-        mode: int(subprocess.check_output([sys.executable, "-c", STEPS, mode]))
-        for mode in ("keep", "default")
+        mode: int(subprocess.check_output([sys.executable, "-c", STEPS, mode])) for mode in ("keep", "default")
     }
     assert faults["keep"] < 1_000
     assert faults["default"] > 10 * max(1, faults["keep"])
