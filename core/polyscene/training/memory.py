@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     A training step allocates the same tensors again and again. By default glibc returns those of some megabytes to
     the system, which then hands out and clears every page anew: a fifth of the processor time of the quickstart,
-    93 s of 505 s, against 5 s. What is paid is memory: a peak of 2.9 instead of 1.9 GiB there.
+    93 s of 505 s, against 4 s. What is paid is memory: a peak of 2.1 instead of 1.9 GiB there.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
