@@ -1,6 +1,6 @@
 """Items that training never saw, beside those that it did: what each means against the cold start brings.
 
-    python -m benchmarks.quality.cold_start                        # three data sets, six methods, three seeds
+    python -m benchmarks.quality.cold_start                        # three data sets, five methods, three seeds
     python -m benchmarks.quality.cold_start --scenarios music --seeds 0
 
 Each scenario is trained alone, with the trainer of the quickstart. Last.fm has its given split (461 artists taken
@@ -8,7 +8,6 @@ out whole); of MovieLens-1M and the Complete Journey a tenth of the items is tak
 among all items, ``cold`` among the cold ones, ``cold_all`` cold items among all. Methods:
 
 - ``full``: content dropout and the count gate;
-- ``lifted``: the same with ``new_item_lift=1``, which trades warm items for cold ones among all;
 - ``dropout``: content dropout alone, with the unknown vector in place of ids [DropoutNet];
 - ``alignment``: ids and content aligned, nothing dropped [the alignment of CLCRec];
 - ``content``: no ids at all;
@@ -16,7 +15,7 @@ among all items, ``cold`` among the cold ones, ``cold_all`` cold items among all
 
 In all of them items that no training row holds are no candidates of the training loss and have a popularity of
 their own; only where ids are dropped it is learned. Finished runs are remembered, so that a suite that was stopped
-goes on where it was. About 50 minutes on two quiet cores.
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -48,14 +47,8 @@ CONTENT = {
     "video": "{text: text, genres: tags, year: number}",
 }
 ALIGNED = "auxiliary=[{name: alignment, weight: 0.1}]"
-LIFTED = {
-    "music": "[{name: ranking, options: {loss: listener_confidence, new_item_lift: 1}}]",
-    "ecommerce": "[{name: purchase, options: {new_item_lift: 1}}]",
-    "video": "[{name: ranking, options: {loss: rating_weighted, new_item_lift: 1}}, {name: rating, weight: 0.1}]",
-}
 METHODS = {
     "full": ("model.content_dropout=0.2", "model.count_gate=true"),
-    "lifted": ("model.content_dropout=0.2", "model.count_gate=true"),
     "dropout": ("model.content_dropout=0.2", "model.count_gate=false"),
     "alignment": ("model.content_dropout=0", "model.count_gate=false", ALIGNED),
     "content": ("model.content_dropout=0.2", "model.count_gate=false"),
@@ -82,7 +75,6 @@ class ColdStart(Suite):
             SPLITS[self.scenario],
             *METHODS[kind],
             *((columns,) if kind == "content" else ()),
-            *((f"scenario.{self.scenario}.tasks={LIFTED[self.scenario]}",) if kind == "lifted" else ()),
             CONTROLS if (kind, seed) == ("full", SEEDS[0]) else "controls=[]",
             f"seed={seed}",
         ]

@@ -1,12 +1,12 @@
 """Second-order MAML, all tasks at once, against a loop that clones the module for each task.
 
 A head of 384 -> 32 -> 1 on vectors of texts, 5 inner steps, 16 support and 16 query rows; one outer gradient. The
-loop does, in our words, what learn2learn 0.2 does in ``MAML.clone`` and ``MAML.adapt``: a wrapper of a copy of the
+loop does, in our words, what learn2learn does in ``MAML.clone`` and ``MAML.adapt``: a wrapper of a copy of the
 module, every parameter (and buffer with a gradient) cloned once by a table of what was seen; a step hangs its
 update on each parameter and walks the modules to put the sums in their places, again by such a table. Left out are
 its rebuilding of the flat weights of recurrent layers, of which there are none here, and the printing of errors.
-Backward goes from each task's query loss. Both sides take turns in one process on one thread; a ratio is the
-median over pairs. The gradients of both are compared first.
+Backward goes from each task's query loss. Both sides take turns in one process on one thread, which keeps freed
+memory as every training of ours does; a ratio is the median over pairs. The gradients of both are compared first.
 
 Memory: what a task holds of its own when the head stands on a frozen MiniLM, in both ways.
 
@@ -31,6 +31,7 @@ from benchmarks.results import write_results
 from benchmarks.speed.suffix import Timed, in_turns
 from polyscene.backbone import Backbone, BackboneConfig
 from polyscene.data.access import DataAccess
+from polyscene.training.memory import keep_freed_memory
 from polyscene.training.meta.inner import FastParameters, descend
 
 TASKS, WIDTH, HIDDEN, STEPS, ROWS, RATE = (16, 32, 64), 384, 32, 5, 16, 0.1
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     rows: list[dict[str, Any]] = []
     table = Table("tasks", "figure", "median", "lowest", "highest")
     for count in TASKS:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from polyscene.config.adapt import ALL, AdaptConfig
 from polyscene.config.resolve import resolve_train
-from polyscene.config.schema import DataConfig, TrainConfig
+from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
 from polyscene.data.shots import draw_shots
 from polyscene.errors import ConfigError
@@ -20,6 +20,7 @@ from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.routing import LABEL
 from polyscene.training.adapt.learn import learn
+from polyscene.training.adapt.merged import merged_config
 from polyscene.training.adapt.model import fresh_model, grown_model
 from polyscene.training.adapt.owned import Owned
 from polyscene.training.adapt.recognize import learn_to_recognize
@@ -54,7 +55,7 @@ def adapt(config: AdaptConfig, host: Host) -> Path:
     trained = resolve_train({**before, "run": {"dir": str(folder)}}, host)
     check_new(config.name, trained, where=str(folder))
     start = Start.read(folder, trained)
-    return _Adaptation(config, _merged(config, before, trained, host), start, host).run()
+    return _Adaptation(config, merged_config(config, before, trained, host), start, host).run()
 
 
 @dataclass
@@ -231,36 +232,3 @@ class _Adaptation:
     def _add(self, rows: list[dict[str, Any]], method: str, draw: int, count: int | str) -> None:
         shots = self.full.split.count(Phase.TRAIN) if count == ALL else int(count)
         self.rows += [{**row, "seed": draw, "shots": shots} for row in rows if row["method"] == method]
-
-
-def _merged(config: AdaptConfig, before: dict[str, Any], trained: TrainConfig, host: Host) -> TrainConfig:
-    """The config of the new run: that of the trained one with the new scenario."""
-    name, last = config.name, config.shots[-1]
-    longest = max(trained.scenario[one].max_history for one in trained.scenario if one not in trained.adapted)
-    merged = resolve_train(
-        {
-            **before,
-            "scenario": {**before["scenario"], name: dict(config.scenario[name])},
-            "dataset": {**before.get("dataset", {}), **config.dataset},
-            "adapted": [*trained.adapted, name],
-            "run": {"root": config.root, "dir": config.into},
-        },
-        host,
-    )
-    options = merged.scenario[name]
-    if options.domains is not None:
-        raise ConfigError(
-            "a scenario that is divided into domains cannot be added",
-            where=f"scenario.{name}.domains",
-            fix="add it whole, or train it together with the others",
-        )
-    # The trained sequence model has no places for longer histories.
-    options.max_history = min(options.max_history, longest)
-    options.shots, options.draw = (None if last == ALL else int(last)), config.draws[0]
-    merged.data = DataConfig(
-        root=config.data.root or trained.data.root,
-        cache=config.data.cache or trained.data.cache,
-        offline=config.data.offline or trained.data.offline,
-    )
-    merged.trainer.threads = config.threads or trained.trainer.threads
-    return merged
