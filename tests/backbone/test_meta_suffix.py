@@ -22,7 +22,7 @@ from tests.training.meta.scenes import SMALL, plain_loop
 
 
 @pytest.mark.parametrize("fast", [["suffix"], ["adapter", "head", "suffix"]])
-def test_tasks_at_once_are_the_plain_loop_through_the_backbone(tiny: Path, tmp_path: Path, fast: list[str]) -> None:
+def test_tasks_at_once_are_the_plain_loop_in_the_suffix(tiny: Path, tmp_path: Path, fast: list[str]) -> None:
     config = tiny_config("", (SHOP, FACTS))
     config.data.cache = str(tmp_path)
     config.backbone = BackboneConfig(
