@@ -23,6 +23,14 @@ def test_bar_lengths_are_proportional_and_start_at_zero() -> None:
     assert len(set(re.findall(r'<rect class="[a-z ]+" x="([0-9.]+)"', svg))) == 1
 
 
+def test_bars_below_zero_fill_the_chart_as_those_above_do() -> None:
+    widths = []
+    for sign in (1, -1):
+        svg = bar_chart("t", [Bar("a", sign * 0.006, 0.001), Bar("b", sign * 0.003)])
+        widths.append([float(width) for width in re.findall(r'<rect[^>]* width="([0-9.]+)"', svg)])
+    assert widths[1] == pytest.approx(widths[0], rel=1e-3)
+
+
 @pytest.mark.parametrize("values", [[0.0, 0.0], [-0.5, 0.5], [-1.0, -2.0], [1e-9, 1e9]])
 def test_bars_of_any_sign_and_size_stay_inside(values: list[float]) -> None:
     svg = bar_chart("t", [Bar("x", value, 0.1) for value in values])

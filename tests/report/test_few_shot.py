@@ -69,7 +69,7 @@ def test_the_chart_is_well_formed_and_says_its_figures() -> None:
     [curve] = shot_curves(few_shot())
     root = ET.fromstring(str(shot_chart(curve)))
     assert root.tag.endswith("svg")
-    assert "adapted: 1 shots 0.1500, 16 shots 0.5500" in str(shot_chart(curve))
+    assert "adapted model: 1 shots 0.1500, 16 shots 0.5500" in str(shot_chart(curve))
 
 
 def test_terminal_and_page_show_the_curve(tmp_path: Path, metrics: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ METHOD_TITLES = {
     "joint_hard": "joint, hard routing",
     "joint_soft": "joint, soft routing",
     "single": "single-scenario model",
+    "adapted": "adapted model",
     "id_only": "ids only",
     "text_only": "text only",
     "item_knn": "item-kNN",

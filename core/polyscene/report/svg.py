@@ -28,7 +28,8 @@ class Bar:
 def bar_chart(title: str, bars: Sequence[Bar]) -> Markup:
     """Horizontal bars from zero, in the given order, each with its value and error written beside it."""
     low = min(0.0, *(bar.value - (bar.error or 0) for bar in bars))
-    high = max(0.0, *(bar.value + (bar.error or 0) for bar in bars)) or 1.0
+    high = max(0.0, *(bar.value + (bar.error or 0) for bar in bars))
+    high = high if high > low else 1.0
     room = CHART_WIDTH - LABEL_WIDTH - VALUE_WIDTH
 
     def place(value: float) -> float:
