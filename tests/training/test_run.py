@@ -111,7 +111,7 @@ def test_strategy_single_trains_no_joint_model(tmp_path: Path) -> None:
 def test_the_files_of_a_run(finished: Path) -> None:
     assert {path.name for path in finished.iterdir()} == {
         *("resolved.yaml", "fingerprint.json", "log.txt", "split", "checkpoints"),
-        *("metrics.jsonl", "metrics.json", "report.html"),
+        *("metrics.jsonl", "metrics.json", "requests.safetensors", "report.html"),
     }
     config = yaml.safe_load((finished / "resolved.yaml").read_text())
     assert config["trainer"]["steps"] == 20

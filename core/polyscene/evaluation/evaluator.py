@@ -16,6 +16,7 @@ from polyscene.data.scenario import Scenario, View
 from polyscene.evaluation import metrics
 from polyscene.evaluation.baselines.baseline import Baseline
 from polyscene.evaluation.baselines.history import History
+from polyscene.evaluation.per_request import Keep, keep_nothing
 from polyscene.evaluation.ranking import Ranking, rank_targets
 from polyscene.evaluation.requests import (
     POPULATIONS,
@@ -127,15 +128,21 @@ def evaluate_scorer(
 
 
 def evaluate_method(
-    subject: Subject, method: str, scorer_of: Callable[[Population], Scorer], seed: int, only: str = ""
+    subject: Subject,
+    method: str,
+    scorer_of: Callable[[Population], Scorer],
+    seed: int,
+    only: str = "",
+    keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
-    """Result rows of one method: every view and population that has targets."""
+    """Result rows of one method: every view and population that has targets; ``keep`` gets single requests."""
     rows = []
     for view in subject.scenario.views:
         for population in POPULATIONS:
             if only and population.name != only:
                 continue
             summaries = evaluate_scorer(subject, population, view, scorer_of(population))
+            keep((subject.name, view.name, population.name, method), summaries)
             rows += [
                 {
                     "protocol": subject.protocol,

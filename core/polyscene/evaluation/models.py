@@ -11,6 +11,7 @@ from polyscene.data.domains import scenario_of
 from polyscene.data.phases import BEFORE_TEST
 from polyscene.evaluation.clicks import evaluate_clicks, evaluate_clicks_of_all_domains
 from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
+from polyscene.evaluation.per_request import Keep, keep_nothing
 from polyscene.evaluation.ratings import evaluate_ratings
 from polyscene.evaluation.recognition import evaluate_recognition
 from polyscene.model import PolysceneModel
@@ -28,6 +29,7 @@ def evaluate_model(
     seed: int,
     population: str = "",
     route: str = "",
+    keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
     """Result rows of a model in one scenario, with popularity counted on all rows known before the test.
 
@@ -39,11 +41,14 @@ def evaluate_model(
         seed: the seed that the model was trained with.
         population: only this population; empty for all.
         route: only with states adapted in this way (label, hard, soft); empty for all that the model can.
+        keep: receives the values of single requests, where the scenario was given.
     """
     model.observe(subject.name, subject.events, BEFORE_TEST)
     rows: list[dict[str, Any]] = []
     if route in ("", LABEL):
-        rows += _with_labels(model, subject, max_history, method=method, seed=seed, population=population)
+        rows += _with_labels(
+            model, subject, max_history, method=method, seed=seed, population=population, keep=keep
+        )
     if route != LABEL:
         rows += evaluate_recognition(
             model, subject, max_history, method=method, seed=seed, population=population, route=route
@@ -52,12 +57,19 @@ def evaluate_model(
 
 
 def _with_labels(
-    model: PolysceneModel, subject: Subject, max_history: int, *, method: str, seed: int, population: str
+    model: PolysceneModel,
+    subject: Subject,
+    max_history: int,
+    *,
+    method: str,
+    seed: int,
+    population: str,
+    keep: Keep,
 ) -> list[dict[str, Any]]:
     if isinstance(model.main_task(subject.name), PairTask):
         return evaluate_clicks(model, subject, max_history, method, seed) if population in ("", "warm") else []
     scorer = model_scorer(model, subject, max_history)
-    rows = evaluate_method(subject, method, lambda _: scorer, seed, only=population)
+    rows = evaluate_method(subject, method, lambda _: scorer, seed, only=population, keep=keep)
     if population in ("", "warm"):
         rows += evaluate_ratings(model, subject, max_history, method, seed)
     return rows

@@ -13,12 +13,13 @@ from polyscene.data.phases import BEFORE_TEST
 from polyscene.errors import DataError
 from polyscene.evaluation.baselines import Baseline
 from polyscene.evaluation.evaluator import Subject, baseline_scorer, evaluate_method
+from polyscene.evaluation.per_request import Keep, keep_nothing
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
 
 
 def evaluate_baseline(
-    control: str, subject: Subject, loaded: LoadedScenario, session: Session
+    control: str, subject: Subject, loaded: LoadedScenario, session: Session, keep: Keep = keep_nothing
 ) -> tuple[list[dict[str, Any]], float]:
     """Result rows of one baseline in one scenario, and the seconds it took; none where it does not apply.
 
@@ -36,6 +37,7 @@ def evaluate_baseline(
             control,
             lambda population: baseline_scorer(baseline, subject, population),
             session.config.seed,
+            keep=keep,
         )
     except DataError as reason:
         session.say(f"{subject.name}: {control} does not apply: {reason.what}")

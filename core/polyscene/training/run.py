@@ -10,6 +10,7 @@ from polyscene.config.controls import CHANGES, MODELS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
+from polyscene.evaluation.per_request import PerRequest
 from polyscene.features.text import TextEncoder
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -23,6 +24,7 @@ from polyscene.training.models import ModelTrainer
 from polyscene.training.prepare import prepare
 from polyscene.training.provenance import source_of
 from polyscene.training.reporter import Reporter, peak_memory_mib
+from polyscene.training.scenario_facts import scenario_facts
 from polyscene.training.session import Session, prepare_torch
 from polyscene.training.strategy import JOINT, Plan, Single, Strategy
 
@@ -53,6 +55,7 @@ class _Run:
         self.method_seconds: dict[str, dict[str, float]] = {}
         self.rows: list[dict[str, Any]] = []
         self.parameters: dict[str, Any] = {}
+        self.per_request = PerRequest()
 
     def train(self) -> Path:
         prepare_torch(self.config)
@@ -104,7 +107,14 @@ class _Run:
             name: self.loaded.scenarios[name].config.max_history for name in plan.scenarios if name in reported
         }
         for name, length in lengths.items():
-            rows = evaluate_model(model, self.subjects[name], length, method=plan.method, seed=self.config.seed)
+            rows = evaluate_model(
+                model,
+                self.subjects[name],
+                length,
+                method=plan.method,
+                seed=self.config.seed,
+                keep=self.per_request.add,
+            )
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
         subjects = {name: self.subjects[name] for name in lengths}
         together = evaluate_domains(model, subjects, lengths, method=plan.method, seed=self.config.seed)
@@ -116,7 +126,9 @@ class _Run:
             for control in self.config.controls:
                 if control in MODELS:
                     continue
-                rows, seconds = evaluate_baseline(control, subject, self.loaded.scenarios[name], self.session)
+                rows, seconds = evaluate_baseline(
+                    control, subject, self.loaded.scenarios[name], self.session, self.per_request.add
+                )
                 if rows:
                     self._add(name, control, rows, seconds)
 
@@ -152,6 +164,7 @@ class _Run:
             return
         self.rows = in_order(self.rows, list(self.loaded.scenarios))
         self.reporter.notify("polyscene_evaluated", run=self.folder, results=self.rows)
+        self.per_request.write(self.folder)
         write_metrics(
             self.folder,
             {
@@ -165,6 +178,7 @@ class _Run:
                 "sources": {
                     name: source_of(self.session, name, one) for name, one in self.loaded.scenarios.items()
                 },
+                "scenarios": scenario_facts(self.loaded),
                 "skipped": dict(self.loaded.skipped),
             },
         )

@@ -25,6 +25,7 @@ from polyscene.training.models import ModelTrainer
 from polyscene.training.prepare import prepare
 from polyscene.training.provenance import source_of
 from polyscene.training.reporter import Reporter, peak_memory_mib
+from polyscene.training.scenario_facts import scenario_facts
 from polyscene.training.session import Session, prepare_torch
 
 
@@ -173,6 +174,7 @@ class _Transfer:
                 "seconds": {stage: round(spent, 3) for stage, spent in self.reporter.seconds.items()},
                 "memory_mb": peak_memory_mib(),
                 "sources": {name: source_of(self.session, name, one) for name, one in loaded.scenarios.items()},
+                "data": scenario_facts(loaded),
                 "skipped": dict(loaded.skipped),
             },
         )
