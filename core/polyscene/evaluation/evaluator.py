@@ -133,6 +133,7 @@ def evaluate_method(
     scorer_of: Callable[[Population], Scorer],
     seed: int,
     only: str = "",
+    *,
     keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
     """Result rows of one method: every view and population that has targets; ``keep`` gets single requests."""

@@ -1,4 +1,4 @@
-"""How the scenarios of a run differ and what they have in common: sizes, texts, shared people, things and words."""
+"""How the scenarios of a run differ and what they have in common: sizes, texts, shared people and words."""
 
 from __future__ import annotations
 
