@@ -10,58 +10,61 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyscene.data.files import atomic_path
 from polyscene.errors import CheckpointError
 from polyscene.report import units
+from polyscene.report.vega import vega_script
 
 FILE = "report.html"
+HOME = "polyscene.report"
 
 
-def write_page(run: Path, template: str, values: Mapping[str, Any]) -> Path:
+def write_page(run: Path, template: str, values: Mapping[str, Any], home: str = HOME) -> Path:
     """Writes ``run/report.html`` and returns its path.
 
     Args:
         run: the run directory; its resolved.yaml and fingerprint.json are shown where they exist.
-        template: a file in the folder ``page`` beside this module.
+        template: a file in the folder ``page`` of a package; it may extend and import those beside this module.
         values: what the template names.
+        home: that package.
 
     Raises:
         CheckpointError: the page cannot be written.
     """
     path = run / FILE
-    page = _render(run, template, values)
+    page = _render(run, template, values, home)
     with atomic_path(path, CheckpointError) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
 
 
-def _render(run: Path, template: str, values: Mapping[str, Any]) -> str:
+def _render(run: Path, template: str, values: Mapping[str, Any], home: str) -> str:
     environment = Environment(
-        loader=FunctionLoader(_asset),
+        loader=ChoiceLoader([PackageLoader(package, "page") for package in dict.fromkeys((home, HOME))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(figure=units.figure, duration=units.duration, memory=units.memory)
-    style, script = _asset("page.css"), _asset("page.js")
+    style, scripts = _asset("page.css"), [vega_script(), _asset("page.js")]
     return environment.get_template(template).render(
         name=run.resolve().name,
         config=_text(run / "resolved.yaml"),
         fingerprint=_fingerprint(run / "fingerprint.json"),
         style=Markup(style),  # noqa: S704  (our own file)
-        script=Markup(script),  # noqa: S704  (our own file)
+        scripts=[Markup(script) for script in scripts],  # noqa: S704  (vl-convert's and our own)
         style_hash=_digest(style),
-        script_hash=_digest(script),
+        script_hashes=[_digest(script) for script in scripts],
         **values,
     )
 
 
 def _asset(name: str) -> str:
-    return resources.files("polyscene.report").joinpath("page", name).read_text(encoding="utf-8")
+    return resources.files(HOME).joinpath("page", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:
