@@ -54,6 +54,8 @@ class SoftmaxLoss(RankingLoss):
             # The same figure as below from one fused kernel: half as many passes over the [B, T, C] scores.
             target_R, scores_RC = windows.item_BT.flatten(), candidates_BTC.flatten(0, 1)
             return functional.cross_entropy(scores_RC, target_R, reduction="none").view_as(positive_BT)
+        # Where all candidates of a step are masked, logsumexp of -inf alone would have a gradient of NaN.
+        candidates_BTC = candidates_BTC.clamp(min=torch.finfo(candidates_BTC.dtype).min)
         return torch.logaddexp(candidates_BTC.logsumexp(dim=-1), positive_BT) - positive_BT
 
 

@@ -1,0 +1,49 @@
+"""The conformance kit: what must hold for what a plugin brings, as test classes to inherit from.
+
+A component's test class is four lines. It says which component; pytest runs what the suite of its kind has::
+
+    from polyscene.testing import AdapterSuite
+    from polyscene_news.adapter import COMPONENTS
+
+    class TestComet(AdapterSuite):
+        component = COMPONENTS[0]
+
+A test that fails says what it means and what mends it. The extra ``polyscene[testing]`` brings pytest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from polyscene.testing.adapter import AdapterSuite as AdapterSuite
+    from polyscene.testing.encoder import EncoderSuite as EncoderSuite
+    from polyscene.testing.loss import LossSuite as LossSuite
+    from polyscene.testing.suite import ComponentSuite as ComponentSuite
+    from polyscene.testing.suites import suite_of as suite_of
+    from polyscene.testing.suites import suites_of as suites_of
+
+_HOME = {
+    "adapter": ("AdapterSuite",),
+    "encoder": ("EncoderSuite",),
+    "loss": ("LossSuite",),
+    "suite": ("ComponentSuite",),
+    "suites": ("suite_of", "suites_of"),
+}
+_MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
+
+# What is registered before it is imported says which values made an assertion fail.
+pytest.register_assert_rewrite(*sorted({*_MODULE_OF.values(), f"{__name__}.state"}))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULE_OF]

@@ -1,0 +1,8 @@
+"""Every loss of the core under the kit."""
+
+from __future__ import annotations
+
+from polyscene.tasks import COMPONENTS
+from polyscene.testing import suites_of
+
+globals().update(suites_of(one for one in COMPONENTS if one.kind == "loss"))
