@@ -104,7 +104,7 @@ def polyscene_enrich(  # type: ignore[empty-body]
 def polyscene_config_paths() -> Iterable[str]:  # type: ignore[empty-body]
     """Hydra search path entries: packages or folders that hold config groups such as ``scenario`` or ``adapter``.
 
-    Each entry is ``pkg://PACKAGE.FOLDER``, where the folder has an ``__init__.py``, or ``file:///FOLDER``, and must
+    Each entry is ``pkg://PACKAGE.FOLDER``, where the folder has an ``__init__.py``, or ``file:///FOLDER``; it must
     exist. A component without a config file can be chosen all the same and then starts from its defaults.
 
     Example:

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 from polyscene.cli.names import groups
+from polyscene.registry.discovery import find_candidates
 
 _VARIABLE = "_POLYSCENE_COMPLETE"
 _PLACES = {
@@ -120,3 +121,9 @@ def complete_run(_: click.Context, __: click.Parameter, incomplete: str) -> list
     offered = [f"run={run}" for run in ["latest", *runs]]
     offered += [f"scenario={name}" for name in groups().get("scenario", ())]
     return [CompletionItem(value) for value in offered if value.startswith(incomplete)]
+
+
+def complete_plugins(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of installed plugins, and folders."""
+    names = [CompletionItem(one.name) for one in find_candidates() if one.name.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="dir")]

@@ -1,0 +1,148 @@
+"""The conformance kit's test classes for what a plugin brings, run here, and what fails, in words."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
+from polyscene.registry.host import Host
+from polyscene.registry.manager import describe
+from polyscene.registry.records import PluginRecord
+from polyscene.testing import ScenarioSuite, suite_of
+from polyscene.testing.suites import SUITES
+
+_FILE = f"from {__name__} import Running\n\nglobals().update(Running.suites)\n"
+# No other pytest plugin and no settings of the folder we happen to be in.
+_QUIET = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+_FIXED = ["-c", os.devnull, "-p", "no:cacheprovider", "--import-mode=importlib"]
+
+
+@dataclass
+class Findings:
+    """How the tests of one suite ended.
+
+    Args:
+        passed: how many passed.
+        failed: why each test failed that did; a test with several cases is here once.
+        skipped: why tests were left out.
+    """
+
+    passed: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def suites_for(record: PluginRecord, host: Host) -> tuple[dict[str, type], list[str]]:
+    """Test classes for what a plugin brings, by ``kind/name``, and what has none."""
+    suites: dict[str, type] = {}
+    without: list[str] = []
+    for name in record.scenarios:
+        values = {"plugin": importlib.import_module(record.module), "scenario": name}
+        suites[f"scenario/{name}"] = type("TestScenario", (ScenarioSuite,), values)
+    for what in record.components:
+        component = host.component(*what.split("/"))
+        if component.kind not in SUITES:
+            without.append(what)
+        elif component.kind == "encoder":
+            suites[what] = suite_of(component, column=_column(component.name, record, host))
+        else:
+            suites[what] = suite_of(component)
+    return suites, without
+
+
+# Columns of the table that encoders are tested on, by kind.
+_TESTED = {Text: "text", Category: "brand", Tags: "tags", Number: "price", Timestamp: "timestamp", Id: ""}
+
+
+def _column(encoder: str, record: PluginRecord, host: Host) -> Column:
+    """A column as the plugin's own scenarios declare it for this encoder, on the table of the tests."""
+    for scenario in (host.scenarios[name] for name in record.scenarios):
+        for column in (*scenario.item_columns, *scenario.user_columns, *scenario.event_columns):
+            if column.encoder_name == encoder:
+                return dataclasses.replace(column, name=_TESTED.get(type(column), "text"))
+    return Column("text", encoder=encoder)
+
+
+class Running:
+    """The suites that are run at the moment: what their test file imports."""
+
+    suites: ClassVar[dict[str, type]] = {}
+
+
+def run_suites(suites: Mapping[str, type]) -> dict[str, Findings]:
+    """Run test classes in this process.
+
+    Args:
+        suites: test classes by what they test.
+
+    Returns:
+        What was found, by the same names.
+    """
+    found = {what: Findings() for what in suites}
+    numbered = {f"Test{number}": what for number, what in enumerate(suites)}
+    Running.suites = {name: type(name, (suites[what],), {}) for name, what in numbered.items()}
+    gathering = _Gathering({name: found[what] for name, what in numbered.items()})
+    said = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, _environment(_QUIET):
+        file = Path(folder) / "test_plugin.py"
+        file.write_text(_FILE, encoding="utf-8")
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            code = pytest.main([*_FIXED, "--rootdir", folder, str(file)], plugins=[gathering])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with {code!r}:\n{said.getvalue()}")
+    return found
+
+
+class _Gathering:
+    """A pytest plugin that keeps what tests say."""
+
+    def __init__(self, found: dict[str, Findings]) -> None:
+        self.found = found
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Function, call: pytest.CallInfo[Any]) -> Any:
+        report: pytest.TestReport = yield
+        assert item.cls is not None
+        findings = self.found[item.cls.__name__]
+        test = item.originalname.removeprefix("test_").replace("_", " ")
+        if report.failed and call.excinfo is not None:
+            findings.failed.setdefault(test, _why(call.excinfo.value))
+        elif report.skipped and call.excinfo is not None:
+            findings.skipped.setdefault(test, str(call.excinfo.value))
+        elif report.when == "call":
+            findings.passed += 1
+        return report
+
+
+def _why(error: BaseException) -> str:
+    """What an assertion says, without the values that pytest adds; other errors with their place."""
+    said = re.split(r"\n *assert ", str(error))[0].strip()
+    if isinstance(error, AssertionError) and said and not said.startswith("assert "):
+        return said
+    return describe(error)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
