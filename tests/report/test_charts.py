@@ -1,67 +1,109 @@
-"""Charts: lengths are proportional to values, curves keep their ends, ticks are round and enclose the data."""
+"""Charts: specs hold every value that they were given, hostile texts stay texts, curves keep their ends."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import vl_convert
+from markupsafe import Markup
 
+from polyscene.report.charts import Bar, Cell, Line, Point, bars, heat, lines, parallel
 from polyscene.report.history import MAX_POINTS, Curve, read_curves
-from polyscene.report.svg import Bar, bar_chart, line_chart, ticks
 from polyscene.report.units import duration, figure, memory
+from tests.report.drawn import specs
+
+RUNS = {
+    "one": {"adapter": "gate", "steps": 100, "ndcg@10": 0.1},
+    "two": {"adapter": "star", "steps": 300, "ndcg@10": 0.3},
+    "three": {"adapter": "gate", "steps": 200},
+}
 
 
-def test_bar_lengths_are_proportional_and_start_at_zero() -> None:
-    svg = bar_chart("t", [Bar("a", 0.2), Bar("b", 0.1, 0.01, own=True), Bar("c", 0.05)])
-    widths = [float(width) for width in re.findall(r'<rect[^>]* width="([0-9.]+)"', svg)]
-    assert widths[0] / widths[1] == pytest.approx(2, rel=1e-3)
-    assert widths[0] / widths[2] == pytest.approx(4, rel=1e-3)
-    assert len(set(re.findall(r'<rect class="[a-z ]+" x="([0-9.]+)"', svg))) == 1
+def charts(text: str = "joint") -> dict[str, Markup]:
+    """One chart of each kind, with a text from outside wherever one may stand."""
+    line = Line(text, [Point(0, 0.1, 0.01), Point(4, 0.2)], own=True)
+    runs = {f"{text} {name}": {**values, "adapter": text} for name, values in RUNS.items()}
+    return {
+        "bars": bars(text, [Bar(text, 0.2, 0.01, own=True), Bar("b", -0.1)], axis=text, caption=text),
+        "lines": lines(text, [line, Line("b", [Point(0, 0.3)])], x=text, y=text, even=True, caption=text),
+        "curve": lines(text, [Line(text, [Point(step, step**0.5) for step in range(40)])]),
+        "heat": heat(text, [Cell(text, "b", text, text, -1.0)], rows=[text], columns=["b"], caption=text),
+        "parallel": parallel(text, runs, axes=["adapter", "steps", "ndcg@10"], color="ndcg@10", caption=text),
+    }
 
 
-def test_bars_below_zero_fill_the_chart_as_those_above_do() -> None:
-    widths = []
-    for sign in (1, -1):
-        svg = bar_chart("t", [Bar("a", sign * 0.006, 0.001), Bar("b", sign * 0.003)])
-        widths.append([float(width) for width in re.findall(r'<rect[^>]* width="([0-9.]+)"', svg)])
-    assert widths[1] == pytest.approx(widths[0], rel=1e-3)
+@pytest.mark.parametrize("kind", charts())
+def test_vega_lite_knows_every_spec(kind: str) -> None:
+    [spec] = specs(charts()[kind]).values()
+    drawn = vl_convert.vegalite_to_svg({**spec, "width": 400})
+    assert "NaN" not in drawn
+    assert drawn.count("<path") > 1
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0], [-0.5, 0.5], [-1.0, -2.0], [1e-9, 1e9]])
-def test_bars_of_any_sign_and_size_stay_inside(values: list[float]) -> None:
-    svg = bar_chart("t", [Bar("x", value, 0.1) for value in values])
-    numbers = [
-        (float(x), float(w)) for x, w in re.findall(r'<rect[^>]*? x="([0-9.]+)"[^>]* width="([0-9.]+)"', svg)
+@pytest.mark.parametrize("kind", charts())
+def test_texts_from_data_cannot_leave_their_place(kind: str, hostile: str) -> None:
+    text = str(charts(hostile)[kind])
+    [spec] = specs(text).values()
+    assert hostile in json.dumps(spec, ensure_ascii=False).replace('\\"', '"')
+    assert text.count("<script") == text.count("</script>") == 1
+    assert "<img" not in text
+
+
+def test_bars_hold_values_spreads_and_words_in_order() -> None:
+    values = [Bar("a", 0.25, 0.05, own=True), Bar("b", -0.5), Bar("c", 0.0)]
+    [spec] = specs(bars("t", values)).values()
+    rows = spec["data"]["values"]
+    assert [(row["label"], row["value"], row["low"], row["high"], row["own"]) for row in rows] == [
+        ("a", 0.25, 0.2, 0.3, True),
+        ("b", -0.5, -0.5, -0.5, False),
+        ("c", 0.0, 0.0, 0.0, False),
     ]
-    assert len(numbers) == len(values)
-    assert all(x >= 0 and x + width <= 620 for x, width in numbers)
+    assert [row["written"] for row in rows] == ["0.2500 ± 0.0500", "-0.5000", "0.0000"]
+    assert spec["description"] == "t: a 0.2500 ± 0.0500; b -0.5000; c 0.0000"
 
 
-@given(
-    st.floats(-1e6, 1e6),
-    st.floats(1e-6, 1e6),
-    st.integers(2, 8),
-)
-def test_ticks_enclose_and_are_few(low: float, width: float, wanted: int) -> None:
-    found = ticks(low, low + width, wanted)
-    slack = 1e-6 * (abs(low) + width)
-    assert found[0] <= low + slack
-    assert found[-1] >= low + width - slack
-    assert 2 <= len(found) <= wanted + 3
+def test_lines_have_a_color_and_a_dash_each_and_the_own_one_stands_out() -> None:
+    drawn = [Line(str(number), [Point(0, number)], own=number == 3) for number in range(6)]
+    [spec] = specs(lines("t", drawn)).values()
+    color = spec["encoding"]["color"]["scale"]
+    dash = spec["layer"][-1]["encoding"]["strokeDash"]["scale"]
+    assert color["domain"] == dash["domain"] == [str(number) for number in range(6)]
+    assert (color["range"][3], dash["range"][3]) == ("var(--own)", [1, 0])
+    assert len({(one, *two) for one, two in zip(color["range"], dash["range"], strict=True)}) == 6
 
 
-def test_ticks_are_round() -> None:
-    assert ticks(0.0, 0.2, 4) == [0.0, 0.05, 0.1, 0.15, 0.2]
-    assert ticks(3.0, 3.0, 4) == [3.0]
+def test_a_heat_map_shades_by_size_and_keeps_figures_readable() -> None:
+    cells = [Cell("a", "b", "1", shade=shade) for shade in (-2.0, -0.5, 0.0, 0.5, 1.0)]
+    [spec] = specs(heat("t", cells, rows=["a"], columns=["b"])).values()
+    found = [(row["gain"], row["shade"]) for row in spec["data"]["values"]]
+    assert found == [(False, 0.6), (False, 0.3), (True, 0.0), (True, 0.3), (True, 0.6)]
 
 
-def test_a_curve_of_one_point_and_a_flat_one_are_drawn() -> None:
-    for points in [((5.0, 1.0),), ((0.0, 1.0), (1.0, 1.0))]:
-        assert "NaN" not in line_chart(Curve("video", "loss", points)).replace("nan", "NaN")
+def test_parallel_axes_run_from_the_lowest_to_the_highest_and_words_keep_their_order() -> None:
+    [spec] = specs(parallel("t", RUNS, axes=["adapter", "steps", "ndcg@10"], color="steps")).values()
+    [_, drawn, *_] = spec["layer"]
+    place = {(row["run"], row["axis"]): row["place"] for row in drawn["data"]["values"]}
+    assert [place[name, "steps"] for name in RUNS] == [0.0, 1.0, 0.5]
+    assert [place[name, "adapter"] for name in RUNS] == [0.0, 1.0, 0.0]
+    assert ("three", "ndcg@10") not in place, "a run without a value has a gap"
+    assert {row["run"]: row["strength"] for row in drawn["data"]["values"]} == {
+        "one": 0.0,
+        "two": 1.0,
+        "three": 0.5,
+    }
+
+
+def test_a_curve_of_one_point_and_a_flat_one_and_none_are_drawn() -> None:
+    for points in ([Point(5.0, 1.0)], [Point(0.0, 1.0), Point(1.0, 1.0)], []):
+        [spec] = specs(lines("t", [Line("a", points)])).values()
+        assert "NaN" not in vl_convert.vegalite_to_svg({**spec, "width": 400})
+
+
+def test_a_number_that_is_none_leaves_a_gap() -> None:
+    [spec] = specs(lines("t", [Line("a", [Point(0, 1.0), Point(1, float("nan")), Point(2, 2.0)])])).values()
+    assert [row["y"] for row in spec["data"]["values"]] == [1.0, None, 2.0]
 
 
 def test_long_curves_are_averaged(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import io
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
 
 from polyscene.report import render_terminal, write_html, write_metrics
 from polyscene.report.few_shot import shot_chart, shot_curves, shot_table
+from tests.report.drawn import specs
 
 VALUES = {
     ("adapted", 1): [0.1, 0.2],
@@ -65,11 +65,14 @@ def test_the_table_marks_the_best_of_each_column() -> None:
     assert "0.1600 ± 0.0566 *" in text
 
 
-def test_the_chart_is_well_formed_and_says_its_figures() -> None:
+def test_the_chart_holds_means_and_spreads_and_the_adapted_model_stands_out() -> None:
     [curve] = shot_curves(few_shot())
-    root = ET.fromstring(str(shot_chart(curve)))
-    assert root.tag.endswith("svg")
-    assert "adapted model: 1 shots 0.1500, 16 shots 0.5500" in str(shot_chart(curve))
+    [spec] = specs(shot_chart(curve)).values()
+    rows = {(row["label"], row["x"]): row for row in spec["data"]["values"]}
+    assert rows["adapted model", 16]["y"] == pytest.approx(0.55)
+    assert rows["scratch", 1]["high"] == pytest.approx(0.16 + 0.0565685, rel=1e-5)
+    assert spec["encoding"]["color"]["scale"]["range"][0] == "var(--own)"
+    assert spec["encoding"]["x"]["type"] == "ordinal", "1, 4, 16, 64 stand at even distances"
 
 
 def test_terminal_and_page_show_the_curve(tmp_path: Path, metrics: dict[str, Any]) -> None:

@@ -13,17 +13,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from polyscene.report.charts import Line, Point, lines
 from polyscene.report.summary import lower_is_better, method_title
-from polyscene.report.svg import svg, ticks
 from polyscene.report.units import figure
 
 ADAPTED = "adapted"
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 620, 260, 56, 150, 14, 40
-_DASHES = ("", "6 4", "2 3", "9 3 2 3")
 
 
 @dataclass(frozen=True)
-class Point:
+class Mean:
     """A figure over draws: mean, standard deviation (None of one draw) and the draws' number."""
 
     mean: float
@@ -45,7 +43,7 @@ class ShotCurve:
     title: str
     metric: str
     shots: tuple[int, ...]
-    points: Mapping[str, Mapping[int, Point]]
+    points: Mapping[str, Mapping[int, Mean]]
 
     def verdicts(self) -> list[str]:
         """For each number of shots, how the adapted model stands against each other method.
@@ -115,66 +113,17 @@ def shot_table(curve: ShotCurve) -> Table:
 
 
 def shot_chart(curve: ShotCurve) -> Markup:
-    """The curve as inline SVG: a line per method over evenly spaced numbers of shots, whiskers over draws."""
-    points = [point for by_shots in curve.points.values() for point in by_shots.values()]
-    low = min(point.mean - (point.spread or 0.0) for point in points)
-    high = max(point.mean + (point.spread or 0.0) for point in points)
-    marks = ticks(low, high, 5)
-    low, high = min(low, marks[0]), max(high, marks[-1])
-
-    def x(shots: int) -> float:
-        place = curve.shots.index(shots) / max(1, len(curve.shots) - 1)
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * place, 2)
-
-    def y(value: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / ((high - low) or 1.0), 2)
-
-    parts = [
-        Markup('<path class="grid" d="M{} {}H{}"/><text class="tick y" x="{}" y="{}">{}</text>').format(
-            LEFT, y(mark), WIDTH - RIGHT, LEFT - 6, y(mark) + 4, f"{mark:g}"
+    """A line per method over evenly spaced numbers of shots, whiskers over draws."""
+    drawn = [
+        Line(
+            method_title(method),
+            [Point(shots, point.mean, point.spread) for shots, point in sorted(by_shots.items())],
+            own=method == ADAPTED,
         )
-        for mark in marks
-    ]
-    parts += [
-        Markup('<text class="tick x" x="{}" y="{}">{}</text>').format(x(shots), HEIGHT - BOTTOM + 16, f"{shots:,}")
-        for shots in curve.shots
-    ]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(Markup('<text class="tick x" x="{}" y="{}">labelled rows</text>').format(middle, HEIGHT - 6))
-    taken: list[float] = []
-    for number, (method, by_shots) in enumerate(curve.points.items()):
-        parts.append(_line(method, by_shots, x, y, _DASHES[number % len(_DASHES)]))
-        last = max(by_shots)
-        beside = y(by_shots[last].mean)
-        while any(abs(beside - other) < 13 for other in taken):  # labels must not lie on each other
-            beside += 13
-        taken.append(beside)
-        parts.append(
-            Markup('<text x="{}" y="{}">{}</text>').format(WIDTH - RIGHT + 12, beside + 4, method_title(method))
-        )
-    description = "; ".join(
-        f"{method_title(method)}: "
-        + ", ".join(f"{shots} shots {figure(point.mean)}" for shots, point in sorted(by_shots.items()))
         for method, by_shots in curve.points.items()
-    )
-    return svg(curve.title, description, WIDTH, HEIGHT, parts)
-
-
-def _line(method: str, by_shots: Mapping[int, Point], x: Any, y: Any, dashes: str) -> Markup:
-    places = [(x(shots), point) for shots, point in sorted(by_shots.items())]
-    path = "M" + "L".join(f"{place} {y(point.mean)}" for place, point in places)
-    drawn = Markup('<path class="line{}" stroke-dasharray="{}" d="{}"/>').format(
-        "" if method == ADAPTED else " other", dashes or "none", path
-    )
-    for place, point in places:
-        drawn += Markup('<circle class="dot{}" cx="{}" cy="{}" r="3"/>').format(
-            "" if method == ADAPTED else " other", place, y(point.mean)
-        )
-        if point.spread:
-            drawn += Markup('<path class="error" d="M{0} {1}V{2}"/>').format(
-                place, y(point.mean - point.spread), y(point.mean + point.spread)
-            )
-    return drawn
+    ]
+    caption = f"{curve.title}; whiskers: standard deviation over draws of rows"
+    return lines(curve.title, drawn, x="labelled rows", y=curve.metric, even=True, caption=caption)
 
 
 def _cell(curve: ShotCurve, method: str, shots: int) -> Text:
@@ -185,5 +134,5 @@ def _cell(curve: ShotCurve, method: str, shots: int) -> Text:
     return Text(f"{figure(point.mean)}{spread}{' *' if best else ''}", style="bold green" if best else "")
 
 
-def _point(values: list[float]) -> Point:
-    return Point(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+def _point(values: list[float]) -> Mean:
+    return Mean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))

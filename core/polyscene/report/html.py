@@ -8,9 +8,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from polyscene.report.charts import Bar, Line, Point, bars, lines
 from polyscene.report.few_shot import shot_chart, shot_curves
-from polyscene.report.history import read_curves
-from polyscene.report.page import write_page
+from polyscene.report.history import Curve, read_curves
+from polyscene.report.overview import choices, scenario_map
+from polyscene.report.page import CONFIG, text_of, write_page
+from polyscene.report.scenarios import COSINE, FACTS, cosine_map, mean_cosines, shared_maps
 from polyscene.report.schema import read_metrics
 from polyscene.report.summary import (
     Block,
@@ -22,7 +25,6 @@ from polyscene.report.summary import (
     spread_statement,
     verdict,
 )
-from polyscene.report.svg import Bar, bar_chart, line_chart
 
 
 def write_html(run: Path) -> Path:
@@ -35,7 +37,9 @@ def write_html(run: Path) -> Path:
         CheckpointError: if metrics.json is missing or damaged, or the page cannot be written.
     """
     metrics = read_metrics(run)
-    curves = read_curves(run)
+    recorded = read_curves(run)
+    cosines = mean_cosines(recorded)
+    curves = [curve for curve in recorded if not curve.metric.startswith(COSINE)]
     all_blocks = blocks(metrics["results"])
     scenarios = dict.fromkeys([*(block.scenario for block in all_blocks), *metrics["sources"]])
     values = {
@@ -43,6 +47,12 @@ def write_html(run: Path) -> Path:
         "scenarios": {name: [block for block in all_blocks if block.scenario == name] for name in scenarios},
         "anchors": {name: f"scenario-{i}" for i, name in enumerate(scenarios)},
         "curves": {name: [curve for curve in curves if curve.scenario == name] for name in scenarios},
+        "scenario_map": scenario_map(all_blocks),
+        "choices": choices(text_of(run / CONFIG)),
+        "comparison": metrics.get("scenarios"),
+        "fact_formats": FACTS,
+        "shared_maps": shared_maps,
+        "cosine_map": cosine_map(cosines) if cosines else "",
         "shared_curves": [curve for curve in curves if curve.scenario not in scenarios],
         "seeds": seed_statement(metrics["results"]),
         "spreads": spread_statement(metrics["results"]),
@@ -56,19 +66,26 @@ def write_html(run: Path) -> Path:
         "shot_curves": shot_curves(metrics.get("few_shot", [])),
         "shot_chart": shot_chart,
         "block_chart": _block_chart,
-        "line_chart": line_chart,
+        "curve_chart": _curve_chart,
     }
     return write_page(run, "page.html.j2", values)
 
 
-def _block_chart(block: Block) -> Markup:
+def _block_chart(block: Block, spreads: str) -> Markup:
     metric = block.metrics[0]
     cells = {method: block.cells[method, metric] for method in block.methods if (method, metric) in block.cells}
-    bars = [
+    values = [
         Bar(method_title(method), cell.value, cell.spread, own=method == block.methods[0])
         for method, cell in cells.items()
     ]
-    return bar_chart(f"{block.scenario}, {block.title}, {metric}", bars)
+    return bars(f"{block.scenario}, {block.title}, {metric}", values, caption=f"{metric}; whiskers: {spreads}")
+
+
+def _curve_chart(curve: Curve) -> Markup:
+    line = Line(curve.metric, [Point(step, value) for step, value in curve.points], own=True)
+    merged = f", each point the mean of {curve.averaged} records" if curve.averaged > 1 else ""
+    title = f"{curve.scenario} {curve.metric}".strip()
+    return lines(title, [line], height=150, caption=title + merged)
 
 
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from polyscene.report import units
 from polyscene.report.vega import vega_script
 
 FILE = "report.html"
+CONFIG = "resolved.yaml"
 HOME = "polyscene.report"
 
 
@@ -53,7 +54,7 @@ def _render(run: Path, template: str, values: Mapping[str, Any], home: str) -> s
     style, scripts = _asset("page.css"), [vega_script(), _asset("page.js")]
     return environment.get_template(template).render(
         name=run.resolve().name,
-        config=_text(run / "resolved.yaml"),
+        config=text_of(run / CONFIG),
         fingerprint=_fingerprint(run / "fingerprint.json"),
         style=Markup(style),  # noqa: S704  (our own file)
         scripts=[Markup(script) for script in scripts],  # noqa: S704  (vl-convert's and our own)
@@ -72,14 +73,15 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a file holds, nothing where it is missing."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _fingerprint(path: Path) -> Mapping[str, str]:
     """The fingerprint as rows; nested values as JSON."""
     try:
-        found: Any = json.loads(_text(path) or "{}")
+        found: Any = json.loads(text_of(path) or "{}")
     except ValueError:
         return {"fingerprint.json": "not valid JSON"}
     if not isinstance(found, dict):

@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from polyscene.report.heat import Heat, heat_map
+from polyscene.report.charts import Bar, Cell, bars, heat
 from polyscene.report.page import write_page
+from polyscene.report.scenarios import FACTS, cosine_map, shared_maps
 from polyscene.report.schema import read_transfer
-from polyscene.report.svg import Bar, bar_chart
 from polyscene.report.transfer_view import (
     LEGEND,
     MARKS,
@@ -40,6 +40,9 @@ def write_transfer_page(run: Path) -> Path:
         "heat": lambda matrix, title: _heat(view, matrix, title),
         "difference_chart": lambda entry: _difference_chart(view, entry),
         "cosine_map": _cosine_map(view.found["cosines"]) if view.found["cosines"] else "",
+        "comparison": view.found.get("data"),
+        "fact_formats": FACTS,
+        "shared_maps": shared_maps,
         "described": described,
         "total_seconds": sum(view.found["model_seconds"].values()),
     }
@@ -47,29 +50,34 @@ def write_transfer_page(run: Path) -> Path:
 
 
 def _heat(view: TransferView, matrix: MatrixView, title: str) -> Markup:
-    cells = {}
-    for i, row in enumerate(view.rows):
-        for j, column in enumerate(matrix.columns):
-            cell = matrix.cells.get((row["label"], column["scenario"]))
+    columns = {column["scenario"]: f"{column['scenario']}\n{column['metric']}" for column in matrix.columns}
+    cells = []
+    for row in view.rows:
+        for scenario, column in columns.items():
+            cell = matrix.cells.get((row["label"], scenario))
             if cell is None:
                 continue
             mark = f" {MARKS[cell['mark']]}" if cell["mark"] else ""
-            cells[i, j] = Heat(
-                figure(cell["mean"]) + mark,
-                spread(cell).strip(),
-                matrix.shade(row["label"], column["scenario"]),
-                framed=row["kind"] == "single" and column["scenario"] in row["trained"],
+            cells.append(
+                Cell(
+                    view.title(row["label"]),
+                    column,
+                    figure(cell["mean"]) + mark,
+                    spread(cell).strip(),
+                    matrix.shade(row["label"], scenario),
+                    framed=row["kind"] == "single" and scenario in row["trained"],
+                )
             )
-    return heat_map(
+    return heat(
         f"{title}: trained on (down), tested on (across)",
-        [view.title(row["label"]) for row in view.rows],
-        [(column["scenario"], column["metric"]) for column in matrix.columns],
         cells,
+        rows=[view.title(row["label"]) for row in view.rows],
+        columns=list(columns.values()),
     )
 
 
 def _difference_chart(view: TransferView, entry: Mapping[str, Any]) -> Markup:
-    bars = [
+    tried = [
         Bar(
             view.title(one["row"]) if one["row"] != "joint" else "as configured",
             one["difference"]["mean"],
@@ -78,13 +86,9 @@ def _difference_chart(view: TransferView, entry: Mapping[str, Any]) -> Markup:
         )
         for one in entry["tried"]
     ]
-    return bar_chart(f"{entry['scenario']}: joint minus single", bars)
+    caption = "Joint minus single; the chosen one in color"
+    return bars(f"{entry['scenario']}: joint minus single", tried, caption=caption)
 
 
 def _cosine_map(cosines: list[dict[str, Any]]) -> Markup:
-    names = list(dict.fromkeys(name for one in cosines for name in one["scenarios"]))
-    cells = {}
-    for one in cosines:
-        i, j = (names.index(name) for name in one["scenarios"])
-        cells[i, j] = cells[j, i] = Heat(f"{one['mean']:+.3f}", spread(one).strip(), one["mean"])
-    return heat_map("Cosine between the gradients of scenarios", names, [(name, "") for name in names], cells)
+    return cosine_map([(*one["scenarios"], one["mean"], spread(one).strip()) for one in cosines])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,9 +36,9 @@ def chart(title: str, description: str, spec: Mapping[str, Any], *, caption: str
 
 
 def _short(value: Any) -> Any:
-    """Numbers with as many digits as a drawing can show."""
+    """Numbers with as many digits as a drawing can show; one that is not finite leaves a gap."""
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _short(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
