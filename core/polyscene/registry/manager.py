@@ -12,6 +12,7 @@ import pluggy
 
 from polyscene import hooks
 from polyscene.errors import PluginError, PolysceneError, did_you_mean
+from polyscene.registry import trace
 from polyscene.registry.discovery import Candidate, shipped_configs
 from polyscene.registry.records import PluginRecord
 
@@ -33,6 +34,8 @@ class PluginManager:
         self._pluggy = pluggy.PluginManager(hooks.NAMESPACE)
         self._pluggy.add_hookspecs(hooks)
         self.records: dict[str, PluginRecord] = {}
+        if trace.is_asked_for():
+            trace.trace(self._pluggy, lambda name: self.records[name].source)
         candidates = list(candidates)
         allowed = None if allow is None else set(allow)
         _check_allowed(allowed, {candidate.name for candidate in candidates})
@@ -104,13 +107,18 @@ class PluginManager:
                 continue
             record = self.records[one.plugin_name]
             try:
-                result = one.function(*(arguments[name] for name in one.argnames))
-                results[record.name] = _read_out(result)
+                results[record.name] = _read_out(self._ask(record.name, hook, arguments))
             except (Exception, SystemExit) as error:
                 self.stop(record, f"its hook {hook} failed: {describe(error)}")
                 if not only:
                     _log.warning("%s", record.complaint())
         return results
+
+    def _ask(self, plugin: str, hook: str, arguments: dict[str, Any]) -> Any:
+        """What one plugin answers; by way of pluggy, which tells the trace."""
+        others = [module for name, module in self._pluggy.list_name_plugin() if name != plugin]
+        answers = self._pluggy.subset_hook_caller(hook, others)(**arguments)
+        return answers[0] if answers else None
 
 
 def describe(error: BaseException) -> str:
