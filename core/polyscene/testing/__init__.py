@@ -20,16 +20,20 @@ import pytest
 
 if TYPE_CHECKING:
     from polyscene.testing.adapter import AdapterSuite as AdapterSuite
+    from polyscene.testing.balancer import BalancerSuite as BalancerSuite
     from polyscene.testing.encoder import EncoderSuite as EncoderSuite
     from polyscene.testing.loss import LossSuite as LossSuite
+    from polyscene.testing.scenario import ScenarioSuite as ScenarioSuite
     from polyscene.testing.suite import ComponentSuite as ComponentSuite
     from polyscene.testing.suites import suite_of as suite_of
     from polyscene.testing.suites import suites_of as suites_of
 
 _HOME = {
     "adapter": ("AdapterSuite",),
+    "balancer": ("BalancerSuite",),
     "encoder": ("EncoderSuite",),
     "loss": ("LossSuite",),
+    "scenario": ("ScenarioSuite",),
     "suite": ("ComponentSuite",),
     "suites": ("suite_of", "suites_of"),
 }

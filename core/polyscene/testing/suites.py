@@ -7,11 +7,14 @@ from typing import Any
 
 from polyscene.registry.components import Component
 from polyscene.testing.adapter import AdapterSuite
+from polyscene.testing.balancer import BalancerSuite
 from polyscene.testing.encoder import EncoderSuite
 from polyscene.testing.loss import LossSuite
 from polyscene.testing.suite import ComponentSuite
 
-SUITES: dict[str, type[ComponentSuite]] = {suite.kind: suite for suite in (AdapterSuite, EncoderSuite, LossSuite)}
+SUITES: dict[str, type[ComponentSuite]] = {
+    suite.kind: suite for suite in (AdapterSuite, BalancerSuite, EncoderSuite, LossSuite)
+}
 
 
 def suite_of(component: Component, **attributes: Any) -> type[ComponentSuite]:
