@@ -8,9 +8,22 @@ from collections.abc import Sequence
 
 import click
 
-from polyscene.cli import adapt, completion, data, doctor, evaluate, plugins, pretrain, recommend, train, transfer
+from polyscene.cli import (
+    adapt,
+    compare,
+    completion,
+    data,
+    doctor,
+    evaluate,
+    plugins,
+    pretrain,
+    recommend,
+    train,
+    transfer,
+)
 from polyscene.cli.messages import print_error
 from polyscene.errors import PolysceneError
+from polyscene.registry import trace
 from polyscene.registry.host import ALLOW_VARIABLE, NO_PLUGINS
 
 USER_ERROR = 2
@@ -26,6 +39,7 @@ Examples:
   polyscene evaluate run=latest
   polyscene recommend run=latest scenario=video user=42 k=5
   polyscene transfer scenario=[video,music] trainer=smoke
+  polyscene compare runs/A runs/B --sort mean
   polyscene adapt run=latest scenario=music shots=16
   polyscene pretrain scenario=video trainer.steps=20
   polyscene data list
@@ -34,13 +48,16 @@ Examples:
 @click.version_option(package_name="polyscene")
 @click.option("--plugins", "allowed", metavar="NAME,NAME", help="Load these plugins only.")
 @click.option("--no-plugins", is_flag=True, help="Load no plugin.")
-def cli(allowed: str | None, no_plugins: bool) -> None:
+@click.option("--trace", "traced", is_flag=True, help="Say which plugin was asked what.")
+def cli(allowed: str | None, no_plugins: bool, traced: bool) -> None:
     """One pretrained backbone, many recommendation scenarios, each a plugin."""
     # The environment carries the choice on to the processes of a multirun.
     if no_plugins:
         os.environ[ALLOW_VARIABLE] = NO_PLUGINS
     elif allowed is not None:
         os.environ[ALLOW_VARIABLE] = allowed
+    if traced:
+        os.environ[trace.VARIABLE] = "1"
 
 
 for _command in (
@@ -49,6 +66,7 @@ for _command in (
     recommend.recommend,
     adapt.adapt,
     transfer.transfer,
+    compare.compare,
     pretrain.pretrain,
     data.data,
     plugins.plugins,

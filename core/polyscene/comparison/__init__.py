@@ -1,0 +1,1 @@
+"""Comparison: finished runs side by side, with what each costs and which differences are more than chance."""
