@@ -34,8 +34,9 @@ from polyscene.data.scenario import View
 from polyscene.evaluation.baselines import COMPONENTS
 from polyscene.evaluation.baselines.baseline import Baseline
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.evaluator import Scorer, Subject, evaluate_scorer, model_scorer
+from polyscene.evaluation.evaluator import Scorer, evaluate_scorer, model_scorer
 from polyscene.evaluation.requests import POPULATIONS, Requests
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.registry.components import Registry
 from polyscene.training.restore import restore

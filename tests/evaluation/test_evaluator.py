@@ -15,15 +15,10 @@ from polyscene.data.phases import Phase
 from polyscene.data.scenario import Scenario, View
 from polyscene.evaluation.baselines.history import History
 from polyscene.evaluation.baselines.popularity import Popularity, PopularityConfig
-from polyscene.evaluation.evaluator import (
-    Subject,
-    baseline_scorer,
-    evaluate_method,
-    evaluate_scorer,
-    validation_score,
-)
+from polyscene.evaluation.evaluator import baseline_scorer, evaluate_method, evaluate_scorer, validation_score
 from polyscene.evaluation.ratings import evaluate_ratings
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Requests
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.training.loading import Loaded
 from tests.tiny import FACTS, PEOPLE, SHOP, tiny_model

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from polyscene.data.sampling import MixedSampler, Share, WindowSampler
 from polyscene.data.windows import Windows
-from polyscene.evaluation.evaluator import Subject, model_scorer
+from polyscene.evaluation.evaluator import model_scorer
 from polyscene.evaluation.requests import POPULATIONS, Requests
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.model.histories import histories
 from polyscene.training.assembly import build_model

@@ -15,9 +15,9 @@ from polyscene.config.schema import DataConfig
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows, windows_of_rows
 from polyscene.errors import ConfigError
-from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.models import evaluate_model
 from polyscene.evaluation.recommend import recommend_from
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.report import read_metrics
 from polyscene.tasks.cross import CrossTask

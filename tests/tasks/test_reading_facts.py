@@ -21,8 +21,9 @@ from polyscene.data.splits.base import Split
 from polyscene.data.tables import Tables
 from polyscene.data.windows import Windows, windows_of_rows
 from polyscene.errors import DataError
-from polyscene.evaluation.evaluator import Subject, evaluate_scorer
+from polyscene.evaluation.evaluator import evaluate_scorer
 from polyscene.evaluation.requests import POPULATIONS
+from polyscene.evaluation.subject import Subject
 from polyscene.features.encoder import SharedModules
 from polyscene.graph import both_directions
 from polyscene.registry.components import Registry

@@ -15,7 +15,6 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.data.windows import Windows, windows_of_rows
-from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.metrics import (
     auc,
     calibration_error,
@@ -26,6 +25,7 @@ from polyscene.evaluation.metrics import (
 )
 from polyscene.evaluation.ratings import rows_of_targets
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.routing import LABEL, Route, taken
 from polyscene.tasks.task import PairTask

@@ -2,73 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from polyscene.data.events import Events
 from polyscene.data.phases import Phase
-from polyscene.data.scenario import Scenario, View
+from polyscene.data.scenario import View
 from polyscene.evaluation import metrics
 from polyscene.evaluation.baselines.baseline import Baseline
 from polyscene.evaluation.baselines.history import History
-from polyscene.evaluation.per_request import Keep, keep_nothing
+from polyscene.evaluation.measured import Keep, Measured, keep_nothing
 from polyscene.evaluation.ranking import Ranking, rank_targets
-from polyscene.evaluation.requests import (
-    POPULATIONS,
-    VALIDATION,
-    Population,
-    Requests,
-    triple_requests,
-    user_requests,
-)
+from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population, Requests
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.routing import LABEL, Route
 
 TOP = 10
-_BATCH = 256
 
 # Scores [B, N] of all items for a batch of requests under a view.
 Scorer = Callable[[Requests, View], Tensor]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated: one scenario's requests.
-
-    Args:
-        name: the scenario.
-        scenario: its views.
-        events: its rows.
-        from_history: whether requests are users with a past; otherwise facts with a relation.
-        protocol: split and ranking rule in words.
-        own_item_U: where items are people, the item that each user is.
-        ranked: whether items are ranked; otherwise rows are judged one by one.
-    """
-
-    name: str
-    scenario: Scenario
-    events: Events
-    from_history: bool
-    protocol: str
-    own_item_U: Tensor | None = None
-    ranked: bool = True
-
-    def requests(self, population: Population, view: View, limit: int = 0) -> Iterator[Requests]:
-        if self.from_history:
-            return user_requests(
-                self.events,
-                population,
-                mask_history=view.mask_history,
-                batch=_BATCH,
-                limit=limit,
-                own_item_U=self.own_item_U,
-            )
-        return triple_requests(self.events, population, batch=_BATCH, limit=limit)
 
 
 def model_scorer(model: PolysceneModel, subject: Subject, max_history: int, route: Route = LABEL) -> Scorer:
@@ -103,11 +59,19 @@ def baseline_scorer(baseline: Baseline, subject: Subject, population: Population
     return scores
 
 
-@torch.inference_mode()
 def evaluate_scorer(
     subject: Subject, population: Population, view: View, scorer: Scorer, *, limit: int = 0
 ) -> dict[str, metrics.Summary]:
     """Metrics over all requests of a population; empty where it has no targets."""
+    ranking = rank_requests(subject, population, view, scorer, limit=limit)
+    return {} if ranking is None else _summaries(subject, ranking)
+
+
+@torch.inference_mode()
+def rank_requests(
+    subject: Subject, population: Population, view: View, scorer: Scorer, *, limit: int = 0
+) -> Ranking | None:
+    """The rankings of all requests of a population; ``None`` where it has no targets."""
     candidates_N = subject.events.cold_N if population.cold_candidates else None
     parts = [
         rank_targets(
@@ -120,11 +84,7 @@ def evaluate_scorer(
         )
         for requests in subject.requests(population, view, limit)
     ]
-    if not parts:
-        return {}
-    ranking = Ranking.join(parts)
-    facts = {} if subject.from_history else _summaries_of_facts(ranking)
-    return _summaries(ranking, subject.events) | facts
+    return Ranking.join(parts) if parts else None
 
 
 def evaluate_method(
@@ -136,14 +96,17 @@ def evaluate_method(
     *,
     keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
-    """Result rows of one method: every view and population that has targets; ``keep`` gets single requests."""
+    """Result rows of one method: every view and population that has targets; ``keep`` gets the rankings."""
     rows = []
     for view in subject.scenario.views:
         for population in POPULATIONS:
             if only and population.name != only:
                 continue
-            summaries = evaluate_scorer(subject, population, view, scorer_of(population))
-            keep((subject.name, view.name, population.name, method), summaries)
+            ranking = rank_requests(subject, population, view, scorer_of(population))
+            if ranking is None:
+                continue
+            summaries = _summaries(subject, ranking)
+            keep(Measured(subject, view, population, method, ranking, summaries))
             rows += [
                 {
                     "protocol": subject.protocol,
@@ -179,11 +142,13 @@ def validation_score(
     return scores
 
 
-def _summaries(ranking: Ranking, events: Events) -> dict[str, metrics.Summary]:
+def _summaries(subject: Subject, ranking: Ranking) -> dict[str, metrics.Summary]:
+    events = subject.events
     users = int((ranking.targets_per_row > 0).sum())
     coverage = metrics.catalogue_coverage(ranking.top_BK, events.n_items)
     popularity_N = torch.from_numpy(np.asarray(events.matrix([Phase.TRAIN]).sum(axis=0)).ravel())
     bias_B = metrics.popularity_bias(ranking.top_BK, popularity_N.to(ranking.top_BK.device))
+    of_facts = {} if subject.from_history else _summaries_of_facts(ranking)
     return {
         f"ndcg@{TOP}": metrics.summarize(metrics.ndcg(ranking, TOP)),
         f"recall@{TOP}": metrics.summarize(metrics.recall(ranking, TOP)),
@@ -191,6 +156,7 @@ def _summaries(ranking: Ranking, events: Events) -> dict[str, metrics.Summary]:
         "mrr": metrics.summarize(metrics.reciprocal_rank(ranking)),
         f"coverage@{TOP}": metrics.Summary(coverage, float("nan"), users),
         f"popularity_bias@{TOP}": metrics.summarize(bias_B),
+        **of_facts,
     }
 
 

@@ -10,10 +10,11 @@ import torch
 from polyscene.data.domains import scenario_of
 from polyscene.data.phases import BEFORE_TEST
 from polyscene.evaluation.clicks import evaluate_clicks, evaluate_clicks_of_all_domains
-from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
-from polyscene.evaluation.per_request import Keep, keep_nothing
+from polyscene.evaluation.evaluator import evaluate_method, model_scorer
+from polyscene.evaluation.measured import Keep, keep_nothing
 from polyscene.evaluation.ratings import evaluate_ratings
 from polyscene.evaluation.recognition import evaluate_recognition
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.routing import LABEL
 from polyscene.tasks.task import PairTask
@@ -41,7 +42,7 @@ def evaluate_model(
         seed: the seed that the model was trained with.
         population: only this population; empty for all.
         route: only with states adapted in this way (label, hard, soft); empty for all that the model can.
-        keep: receives the values of single requests, where the scenario was given.
+        keep: receives the rankings, where the scenario was given.
     """
     model.observe(subject.name, subject.events, BEFORE_TEST)
     rows: list[dict[str, Any]] = []

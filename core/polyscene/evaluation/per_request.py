@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +10,26 @@ from safetensors.numpy import load_file, save_file
 
 from polyscene.data.files import atomic_path
 from polyscene.errors import CheckpointError
-from polyscene.evaluation.metrics import Summary
+from polyscene.evaluation.measured import Measured
 
 FILE = "requests.safetensors"
 METRICS = ("ndcg@10", "recall@10", "mrr")
 """The metrics whose values are kept; the others follow from ranks in the same way or belong to no request."""
 
-Place = tuple[str, str, str, str]
-"""Scenario, view, population and method."""
-Keep = Callable[[Place, Mapping[str, Summary]], None]
-
-
-def keep_nothing(place: Place, summaries: Mapping[str, Summary]) -> None:
-    """Forgets single requests."""
-
 
 class PerRequest:
-    """Gathers the values of a run; :meth:`add` is a :data:`Keep`."""
+    """Gathers the values of a run; :meth:`add` is a :data:`~polyscene.evaluation.measured.Keep`."""
 
     def __init__(self) -> None:
         self._values: dict[str, np.ndarray] = {}
 
-    def add(self, place: Place, summaries: Mapping[str, Summary]) -> None:
+    def add(self, measured: Measured) -> None:
         """Remember one method's values, in the order of the requests; NaN where there was nothing to find."""
+        place = (measured.subject.name, measured.view.name, measured.population.name, measured.method)
         for metric in METRICS:
-            if metric in summaries:
-                self._values["/".join((*place, metric))] = summaries[metric].value_B.float().cpu().numpy()
+            if metric in measured.summaries:
+                value_B = measured.summaries[metric].value_B
+                self._values["/".join((*place, metric))] = value_B.float().cpu().numpy()
 
     def write(self, folder: Path) -> None:
         """Write ``folder/requests.safetensors``, if anything is kept.

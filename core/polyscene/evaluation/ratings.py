@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.metrics import mae, rmse
 from polyscene.evaluation.requests import POPULATIONS
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.rating import RatingTask
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from polyscene.evaluation.clicks import evaluate_clicks
-from polyscene.evaluation.evaluator import Subject, evaluate_method, model_scorer
+from polyscene.evaluation.evaluator import evaluate_method, model_scorer
 from polyscene.evaluation.metrics import Summary, calibration_error, summarize
 from polyscene.evaluation.requests import POPULATIONS, Population
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.routing import Route
 from polyscene.tasks.task import PairTask

@@ -16,6 +16,7 @@ from polyscene.errors import ConfigError, did_you_mean
 from polyscene.evaluation.asked import ask
 from polyscene.evaluation.explain import Reason, explained, graph_to_explain
 from polyscene.evaluation.ranking import Pairs, ranking_keys, top_items
+from polyscene.evaluation.titles import item_titles
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.routing import LABEL, NO_ROUTER, Route, no_router_error
@@ -147,7 +148,7 @@ def recommend_from(
         [float(scores_BN[0, item]) for item in best],
         [ids[item] for item in dict.fromkeys(seen)],
         len(set(seen)),
-        _titles(loaded, [*best, *seen]),
+        {ids[item]: title for item, title in item_titles(loaded.tables, [*best, *seen]).items()},
         dict(zip(model.names, p_K, strict=False)),
     )
 
@@ -162,16 +163,6 @@ def _check_seen(model: PolysceneModel, name: str) -> None:
             where="route",
             fix=f"use route=label, or a router trained on it. It knows {', '.join(known) or 'none'}",
         )
-
-
-def _titles(loaded: LoadedScenario, items: list[int]) -> dict[str, str]:
-    """Titles by id of some rows; texts stand in for titles that are missing."""
-    table = loaded.tables.items.iloc[sorted(set(items))]
-    named = [table[name] for name in ("title", "text") if name in table]
-    if not named:
-        return {}
-    shown = named[0].astype("object").where(named[0].notna(), named[-1].astype("object"))
-    return dict(zip(table["item_id"], map(str, shown), strict=True))
 
 
 def _show(config: RecommendConfig, found: Recommendation, loaded: LoadedScenario) -> None:

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from polyscene.config.schema import EvaluateConfig
 from polyscene.errors import ConfigError, did_you_mean
-from polyscene.evaluation.evaluator import Subject
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
+from polyscene.evaluation.subject import Subject
 from polyscene.registry.host import Host
 from polyscene.report import read_metrics, render_terminal, write_metrics
 from polyscene.routing import LABEL, NO_ROUTER, no_router_error

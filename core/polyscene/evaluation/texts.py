@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from polyscene.data.phases import Phase
 from polyscene.evaluation.baselines.content import Content
-from polyscene.evaluation.evaluator import TOP, Subject, baseline_scorer, evaluate_scorer
+from polyscene.evaluation.evaluator import TOP, baseline_scorer, evaluate_scorer
 from polyscene.evaluation.requests import VALIDATION
+from polyscene.evaluation.subject import Subject
 
 Embed = Callable[[Sequence[str]], Tensor]
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from polyscene.evaluation.clicks import validation_auc
-from polyscene.evaluation.evaluator import TOP, Subject, model_scorer, validation_score
+from polyscene.evaluation.evaluator import TOP, model_scorer, validation_score
+from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.task import PairTask
 

@@ -84,15 +84,17 @@ def relation_texts(tables: Tables) -> tuple[list[str], np.ndarray]:
     A graph may bring names as ``tables.extra["relations"]`` (``relation``, ``text``); else ids are read as words.
     """
     labels = [str(label) for label in event_labels(tables, RELATION)]
-    given = tables.extra.get("relations")
-    words = (
-        {} if given is None else dict(zip(given["relation"], given["text"].fillna("").astype(str), strict=True))
-    )
-    words = {relation: text for relation, text in words.items() if text.strip()}
+    words = _given_words(tables)
     names = list(dict.fromkeys(plain(label) for label in labels))
     position = {name: index for index, name in enumerate(names)}
     codes = np.array([position[plain(label)] for label in labels], dtype=np.int64)
     return [relation_words(name, words) for name in names], codes
+
+
+def relation_names(tables: Tables) -> list[str]:
+    """What people call the relation of each code of the events, inverse ones included."""
+    words = _given_words(tables)
+    return [relation_words(str(label), words) for label in event_labels(tables, RELATION)]
 
 
 def inverse_codes(tables: Tables) -> np.ndarray:
@@ -123,3 +125,11 @@ def entity_texts(tables: Tables, where: str) -> list[str]:
 _NO_TEXT = (
     "this task reads names: bring them (entity2text.txt beside the facts), or use task triple, which needs none"
 )
+
+
+def _given_words(tables: Tables) -> dict[str, str]:
+    given = tables.extra.get("relations")
+    if given is None:
+        return {}
+    texts = given["text"].fillna("").astype(str)
+    return {relation: text for relation, text in zip(given["relation"], texts, strict=True) if text.strip()}

@@ -12,8 +12,9 @@ from polyscene.data.columns import Text
 from polyscene.data.phases import BEFORE_TEST
 from polyscene.errors import DataError
 from polyscene.evaluation.baselines import Baseline
-from polyscene.evaluation.evaluator import Subject, baseline_scorer, evaluate_method
-from polyscene.evaluation.per_request import Keep, keep_nothing
+from polyscene.evaluation.evaluator import baseline_scorer, evaluate_method
+from polyscene.evaluation.measured import Keep, keep_nothing
+from polyscene.evaluation.subject import Subject
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
 

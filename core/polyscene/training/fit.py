@@ -19,7 +19,7 @@ from polyscene.data.sampling import MixedSampler, RowSampler, Sampler, Share, Wi
 from polyscene.data.shots import ShotSampler
 from polyscene.data.weighting import draw_weights
 from polyscene.errors import PolysceneError
-from polyscene.evaluation.evaluator import Subject
+from polyscene.evaluation.subject import Subject
 from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names

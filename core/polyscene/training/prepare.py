@@ -14,7 +14,7 @@ from polyscene.data.domains import scenario_of
 from polyscene.data.phases import Phase
 from polyscene.data.splits import save_split
 from polyscene.errors import DataError
-from polyscene.evaluation.evaluator import Subject
+from polyscene.evaluation.subject import Subject
 from polyscene.routing import check_worth_routing
 from polyscene.training.assembly import task_context
 from polyscene.training.controls import check_controls

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -99,3 +100,11 @@ def peak_memory_mib() -> float:
     """Peak resident memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+def device_facts(device: torch.device) -> dict[str, Any]:
+    """The device that models are trained on and the peak memory of tensors on it, for metrics.json."""
+    if device.type != "cuda":
+        return {"name": device.type, "memory_mb": None}
+    peak = torch.cuda.max_memory_allocated(device) / (1 << 20)
+    return {"name": torch.cuda.get_device_name(device), "memory_mb": round(peak, 1)}

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from polyscene.backbone import Backbone
 from polyscene.config.schema import TrainConfig
 from polyscene.data.access import DataAccess
-from polyscene.evaluation.evaluator import Subject
+from polyscene.evaluation.subject import Subject
 from polyscene.registry.host import Host
 from polyscene.training.loading import Loaded, LoadedScenario, load_scenarios
 from polyscene.training.memory import keep_freed_memory

@@ -15,6 +15,8 @@ from polyscene.config.schema import TrainConfig
 from polyscene.data.phases import Phase
 from polyscene.data.shots import draw_shots
 from polyscene.errors import ConfigError
+from polyscene.evaluation.examples import Examples
+from polyscene.evaluation.measured import Keep, keep_nothing
 from polyscene.evaluation.models import evaluate_model
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -88,6 +90,7 @@ class _Adaptation:
         self.session = Session(self.merged, self.host, device, self.reporter.say)
         with self.reporter.stage("data"):
             self.full = self._load()
+        self.examples = Examples({self.name: self.full.tables})
         folder = open_run(self.merged)
         with self.reporter.running(folder, self.merged):
             if self.merged.scenario[self.name].max_history < self.config.scenario[self.name].get("max_history", 0):
@@ -146,6 +149,7 @@ class _Adaptation:
             kept.read,
             self.rows,
             {method: round(seconds, 3) for method, seconds in self.seconds.items()},
+            self.examples.rows(),
         )
 
     def _adapted(self, one: LoadedScenario, draw: int, *, whole: bool, count: int | str) -> _Fitted:
@@ -198,7 +202,7 @@ class _Adaptation:
     def _control(self, control: str, one: LoadedScenario, draw: int, count: int | str) -> None:
         if control == POPULARITY:
             subject = self.session.subject(self.name, one)
-            rows, seconds = evaluate_baseline(POPULARITY, subject, one, self.session)
+            rows, seconds = evaluate_baseline(POPULARITY, subject, one, self.session, self._keep(draw, count))
             self.seconds[POPULARITY] = self.seconds.get(POPULARITY, 0.0) + seconds
             self._add([row for row in rows if row["population"] == "warm"], POPULARITY, draw, count)
             return
@@ -226,8 +230,14 @@ class _Adaptation:
                 seed=draw,
                 population=population,
                 route=LABEL,
+                keep=self._keep(draw, count),
             )
         self._add(rows, method, draw, count)
+
+    def _keep(self, draw: int, count: int | str) -> Keep:
+        """Examples are of the model that the new run holds, and of what stands beside it."""
+        shown = (draw, count) == (self.config.draws[0], self.config.shots[-1])
+        return self.examples.add if shown else keep_nothing
 
     def _add(self, rows: list[dict[str, Any]], method: str, draw: int, count: int | str) -> None:
         shots = self.full.split.count(Phase.TRAIN) if count == ALL else int(count)

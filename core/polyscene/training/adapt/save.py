@@ -19,7 +19,7 @@ from polyscene.training.folder import CHECKPOINTS, read_fingerprint, write_finge
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.provenance import source_of
 from polyscene.training.remembered import save_remembered
-from polyscene.training.reporter import Reporter, peak_memory_mib
+from polyscene.training.reporter import Reporter, device_facts, peak_memory_mib
 from polyscene.training.session import Session
 from polyscene.training.strategy import JOINT
 
@@ -39,6 +39,7 @@ class Adapted:
         read: rows by which the router recognizes the scenario, None where it cannot.
         rows: result rows of all methods, with their number of ``shots``; ``seed`` is the draw.
         seconds: seconds to fit, by method.
+        examples: what each method recommends to some users.
     """
 
     start: Start
@@ -49,6 +50,7 @@ class Adapted:
     read: Tensor | None
     rows: list[dict[str, Any]]
     seconds: dict[str, float]
+    examples: list[dict[str, Any]]
 
 
 def write_run(folder: Path, adapted: Adapted, reporter: Reporter) -> None:
@@ -105,6 +107,7 @@ def _metrics(adapted: Adapted, reporter: Reporter) -> dict[str, Any]:
         "seconds": {stage: round(spent, 3) for stage, spent in reporter.seconds.items()},
         "method_seconds": {name: adapted.seconds},
         "memory_mb": peak_memory_mib(),
+        "device": device_facts(adapted.session.device),
         "parameters": {
             **before["parameters"],
             "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
@@ -112,6 +115,7 @@ def _metrics(adapted: Adapted, reporter: Reporter) -> dict[str, Any]:
         },
         "backbone_texts": adapted.session.backbone.forwards,
         "sources": {**before["sources"], name: source_of(adapted.session, name, adapted.one)},
+        "examples": adapted.examples,
         "skipped": {},
     }
 
