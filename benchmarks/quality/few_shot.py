@@ -25,6 +25,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -143,17 +144,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--starts", nargs="*", default=list(STARTS), choices=STARTS)
     parser.add_argument("--shots", nargs="*", type=int, default=list(SHOTS))
     parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--jobs", type=int, default=2, help="commands at a time, one thread each (default 2)")
     parser.add_argument("--folder", type=Path, default=_default_folder(), help="where work is remembered")
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
     console = Console(width=200)
     rows: list[dict[str, Any]] = []
+    runs = [(held, start) for held in given.scenarios for start in given.starts]
+
+    def finish(held: str, start: str, draw: int) -> list[dict[str, Any]]:
+        found = adapted(held, start, sorted(given.shots), draw, given.folder)
+        console.print(f"{held}, from {start}: draw {draw} is finished")
+        return found
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        # First all that is adapted, so that no two draws wait for, or make, the same run.
+        list(pool.map(lambda run: trained(*run, given.folder), runs))
+        draws = {run: [pool.submit(finish, *run, draw) for draw in range(given.draws)] for run in runs}
     for held in given.scenarios:
-        own: list[dict[str, Any]] = []
-        for start in given.starts:
-            for draw in range(given.draws):
-                own += adapted(held, start, sorted(given.shots), draw, given.folder)
-                console.print(f"{held}, from {start}: draw {draw} is finished")
+        own = [row for start in given.starts for draw in draws[held, start] for row in draw.result()]
         for curve in shot_curves(own):
             console.print(shot_table(curve))
             for line in reached(curve):

@@ -76,7 +76,6 @@ class PurchaseTask(RankingTask):
                 half_life_days=config.popularity_half_life_days,
                 keep=partial(_is_kind, config.column, kind),
                 enabled=config.popularity_bias,
-                lift=config.new_item_lift,
             )
             for kind in (0, 1)
         )

@@ -120,10 +120,15 @@ def test_hidden_items_lose_their_popularity(registry: Registry, x_Nd: torch.Tens
     assert task.popularity.unseen.grad != 0
 
 
-def test_new_items_are_lifted_outside_training_only(registry: Registry) -> None:
-    task = make_task(registry, new_item_lift=1.5)
-    np.testing.assert_allclose(task.popularity.all().detach(), BIAS, rtol=1e-5)
-    np.testing.assert_allclose(task.eval().popularity.all().detach(), BIAS + 1.5 * NEW, rtol=1e-5)
+def test_the_lift_is_added_to_the_scores_of_new_items_and_not_to_the_loss(
+    registry: Registry, x_Nd: torch.Tensor, h_BTd: torch.Tensor
+) -> None:
+    task, items_N, catalogue = make_task(registry), torch.arange(N), Table(x_Nd)
+    before, loss = task.scores(h_BTd[:, 0], x_Nd, items_N, "all"), task.loss(h_BTd, WINDOWS, catalogue)
+    task.lift.fill_(1.5)
+    lifted = task.scores(h_BTd[:, 0], x_Nd, items_N, "all") - before
+    np.testing.assert_allclose(lifted.detach(), np.broadcast_to(1.5 * NEW, lifted.shape), atol=1e-6)
+    assert torch.equal(task.loss(h_BTd, WINDOWS, catalogue), loss)
 
 
 def test_no_candidate_is_new(registry: Registry) -> None:

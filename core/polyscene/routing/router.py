@@ -70,7 +70,7 @@ class Router(nn.Module, ABC):
         With ``detach`` nothing but the router learns from it.
         """
         if self.training:
-            self.seen_K[scenario] = True
+            self.seen_K.select(0, scenario).fill_(1)  # by an index, the device would wait for the host's True
         x_Nd = (x.detach() if self.config.detach else x).flatten(0, -2)
         # Not functional.cross_entropy, which wants a tensor of labels where here one column is enough.
         log_p_NK = self(x_Nd).float().log_softmax(dim=-1)

@@ -36,7 +36,6 @@ class PopularityBias(nn.Module):
         half_life_days: if positive, a row counts half as much for each such span before the last row.
         keep: which rows count; all if ``None``.
         enabled: False gives a bias of 0 for every item.
-        lift: added to the bias of new items outside training.
     """
 
     share_N: Tensor
@@ -51,10 +50,9 @@ class PopularityBias(nn.Module):
         half_life_days: float = 0.0,
         keep: Keep | None = None,
         enabled: bool = True,
-        lift: float = 0.0,
     ) -> None:
         super().__init__()
-        self.half_life_days, self.keep, self.enabled, self.lift = half_life_days, keep, enabled, lift
+        self.half_life_days, self.keep, self.enabled = half_life_days, keep, enabled
         self.weight = nn.Parameter(torch.ones(()), requires_grad=enabled)
         self.unseen = nn.Parameter(torch.zeros(()), requires_grad=enabled)
         self.register_buffer("share_N", torch.empty(0), persistent=False)
@@ -89,7 +87,6 @@ class PopularityBias(nn.Module):
         # A shot is among the few rows that were counted, so its loss would only ask to believe counts more.
         weight = self.weight.detach() if self.few else self.weight
         unseen = weight * self.log_share_of_none if self.few else self.unseen
-        unseen = unseen if self.training else unseen + self.lift
         return torch.where(new_N, unseen, weight * self.log_share_N)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene.config.validate import from_mapping_or_raise
+from polyscene.config.validate import bounded, from_mapping_or_raise
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
@@ -32,8 +32,8 @@ class RankingConfig:
             (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
         popularity_bias: whether each item has a bias, its log share of known rows times a learned weight.
         popularity_half_life_days: if positive, rows count half as much for each such span before the last one.
-        new_item_lift: added to the scores of items that no row holds, outside training: 0 ranks them as content
-            dropout has taught; 1 (e times the odds) brings more of them among all, at a cost for the others.
+        new_item_cost: the share of the validation score that it may cost to lift the items that no row holds; see
+            :func:`polyscene.training.lifting.lift_new_items`. 0 ranks them as content dropout has taught.
         first_scale: the factor of the inner product at the start; small values let popularity lead for longer.
     """
 
@@ -43,7 +43,7 @@ class RankingConfig:
     candidates: int = 2048
     popularity_bias: bool = True
     popularity_half_life_days: float = 0.0
-    new_item_lift: float = 0.0
+    new_item_cost: float = bounded(0.0, at_least=0, at_most=1)
     first_scale: float = 0.25
 
 
@@ -68,8 +68,9 @@ class RankingTask(Task):
             context.events,
             half_life_days=config.popularity_half_life_days,
             enabled=config.popularity_bias,
-            lift=config.new_item_lift,
         )
+        self.register_buffer("lift", torch.zeros(()))  # of new items, found when training is over
+        self.lift: Tensor
         # What no training row holds can never be right, and as a candidate it would only teach that the unknown is
         # bad. The others come half from popularity and half evenly, so that each has q > 0.
         # Of a few labels the opposite is true: what they do not hold is nearly everything that could be right.
@@ -105,7 +106,8 @@ class RankingTask(Task):
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        return (self.scale * h_Bd) @ x_Nd.T + self.popularity(items_N)
+        bias_N = self.popularity(items_N) + self.lift * self.popularity.unseen_N[items_N]
+        return (self.scale * h_Bd) @ x_Nd.T + bias_N
 
 
 def n_candidates(candidates: int, target_BT: Tensor, catalogue: Catalogue) -> int:

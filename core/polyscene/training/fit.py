@@ -25,6 +25,7 @@ from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_served, save_training
 from polyscene.training.held import HeldSlices, freeze_others
+from polyscene.training.lifting import lift_new_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
@@ -146,6 +147,7 @@ class Fitting:
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer, objective.served())
         load_weights(self.folder / "model.safetensors", self.model)
+        self._lift()
         return state
 
     def _sampler(self) -> MixedSampler:
@@ -176,8 +178,7 @@ class Fitting:
                 fix="lower trainer.lr, or set trainer.clip and trainer.precision=32-true",
             )
         self.model.eval()
-        lengths = {name: self.scenarios[name].config.max_history for name in self.subjects}
-        scores = steering_scores(self.model, self.subjects, lengths, _VALIDATION_USERS)
+        scores = steering_scores(self.model, self.subjects, self._lengths(), _VALIDATION_USERS)
         state.scores = {name: value for name, (_, value) in scores.items()}
         score = sum(state.scores.values()) / max(1, len(state.scores))
         if not state.scores:  # without validation rows the last state is kept
@@ -190,6 +191,18 @@ class Fitting:
         values = {as_curve(name): loss for name, loss in losses.items()}
         values |= {f"{name}/{metric}": value for name, (metric, value) in scores.items()}
         self.progress.metrics(state.step, values | cosines)
+
+    def _lift(self) -> None:
+        """Find how far new items may rise, where a task allows them to cost something."""
+        self.model.eval()
+        lifts = lift_new_items(self.model, self.subjects, self._lengths(), _VALIDATION_USERS)
+        if lifts and self.fabric.is_global_zero:
+            save_model(self.folder, self.model, self.learned)
+        self.fabric.barrier()
+
+    def _lengths(self) -> dict[str, int]:
+        """Rows of the past that the model reads, by scenario."""
+        return {name: self.scenarios[name].config.max_history for name in self.subjects}
 
     def _over_ranks(self, losses: dict[str, float], names: list[str]) -> dict[str, float]:
         """Means over all processes, so that every one of them stops where one has lost its way."""

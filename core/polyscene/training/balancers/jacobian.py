@@ -51,8 +51,8 @@ class Jacobian:
 
     def stacked(self, names: Sequence[str]) -> Tensor:
         """``J`` as ``[K, P]``: gradients of the losses of the scenarios, each the mean over its batches."""
-        mass_K = self._row(names[0]).new_tensor([self.mass[name] for name in names])
-        return torch.stack([self.rows[name] for name in names]).div_(mass_K[:, None])
+        # Divided row by row: a tensor of these numbers would have to be copied to the device while it waits.
+        return torch.stack([self.rows[name] / self.mass[name] for name in names])
 
     def clear(self) -> None:
         """Begin the next step."""

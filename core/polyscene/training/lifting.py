@@ -1,0 +1,55 @@
+"""Lifting: how far items that nobody has had yet may rise, for a cost among the others that is agreed upon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from polyscene.evaluation.evaluator import model_scorer, validation_score
+from polyscene.evaluation.subject import Subject
+from polyscene.model import PolysceneModel
+from polyscene.tasks.ranking import RankingTask
+
+HIGHEST, HALVINGS = 16.0, 8
+
+
+@torch.inference_mode()
+def lift_new_items(
+    model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int], limit: int = 0
+) -> dict[str, float]:
+    """Give new items the largest lift whose cost on validation rows is within each task's ``new_item_cost``.
+
+    A probability is no good guide here: a new item is a poor bet as long as nothing is known of its popularity, so
+    that it would stay unseen for ever. No row of a new item is needed to find the lift, since what it costs is
+    paid by items that are known, where it pushes them down; the cost is found by halving, on the same users.
+
+    Args:
+        model: the model, in eval mode; its tasks remember the lift.
+        subjects: the scenarios' requests.
+        lengths: rows of the past that the model reads, by scenario.
+        limit: at most so many users of a scenario; 0 takes all.
+
+    Returns:
+        The lifts by scenario, where there are new items and a cost was allowed.
+    """
+    found = {}
+    for name, subject in subjects.items():
+        task = model.main_task(name)
+        if not isinstance(task, RankingTask) or not task.config.new_item_cost:
+            continue
+        scorer = model_scorer(model, subject, lengths[name])
+        task.lift.zero_()
+        before = validation_score({name: subject}, {name: scorer}, limit).get(name)
+        if before is None or not bool(task.popularity.unseen_N.any()):
+            continue
+        least, low, high = (1 - task.config.new_item_cost) * before, 0.0, HIGHEST
+        for _ in range(HALVINGS):
+            task.lift.fill_((low + high) / 2)
+            if validation_score({name: subject}, {name: scorer}, limit)[name] >= least:
+                low = float(task.lift)
+            else:
+                high = float(task.lift)
+        task.lift.fill_(low)
+        found[name] = low
+    return found

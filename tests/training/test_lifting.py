@@ -1,0 +1,63 @@
+"""New items rise as far as the agreed cost allows, no further, and stay there in what is kept of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from polyscene.evaluation.evaluator import model_scorer, validation_score
+from polyscene.tasks.ranking import RankingTask
+from polyscene.training.checkpoint import load_weights
+from polyscene.training.fit import Fitting
+from polyscene.training.lifting import HALVINGS, HIGHEST, lift_new_items
+from tests.tiny import SHOP, tiny_config, tiny_fitting
+
+COST = 0.1
+
+
+@pytest.fixture(scope="module")
+def fitting(tmp_path_factory: pytest.TempPathFactory) -> Fitting:
+    return trained(tmp_path_factory.mktemp("run"), COST)
+
+
+def trained(folder: Path, cost: float) -> Fitting:
+    config = tiny_config("", [SHOP], **{SHOP: {"split": {"name": "leave_one_out", "cold_items": 0.3}}})
+    fitting = tiny_fitting(config, folder)
+    task_of(fitting).config.new_item_cost = cost
+    fitting.run()
+    return fitting
+
+
+def task_of(fitting: Fitting) -> RankingTask:
+    task = fitting.model.main_task(SHOP)
+    assert isinstance(task, RankingTask)
+    return task
+
+
+def score(fitting: Fitting, lift: float) -> float:
+    task, subject = task_of(fitting), fitting.subjects[SHOP]
+    kept, scorer = float(task.lift), model_scorer(fitting.model, subject, fitting._lengths()[SHOP])
+    task.lift.fill_(lift)
+    found = validation_score({SHOP: subject}, {SHOP: scorer}, 0)[SHOP]
+    task.lift.fill_(kept)
+    return found
+
+
+def test_the_lift_costs_what_was_agreed_and_more_would_cost_more(fitting: Fitting) -> None:
+    lift = float(task_of(fitting).lift)
+    assert 0 < lift < HIGHEST
+    assert score(fitting, lift) >= (1 - COST) * score(fitting, 0.0)
+    assert score(fitting, lift + HIGHEST / 2**HALVINGS) < (1 - COST) * score(fitting, 0.0)
+
+
+def test_it_is_kept_and_found_again(fitting: Fitting) -> None:
+    lift = float(task_of(fitting).lift)
+    assert lift_new_items(fitting.model, fitting.subjects, fitting._lengths()) == {SHOP: lift}
+    task_of(fitting).lift.zero_()
+    load_weights(fitting.folder / "model.safetensors", fitting.model)
+    assert float(task_of(fitting).lift) == lift
+
+
+def test_without_a_cost_nothing_is_lifted(tmp_path: Path) -> None:
+    assert float(task_of(trained(tmp_path, 0.0)).lift) == 0
