@@ -97,28 +97,26 @@ def _mend(reason: str) -> str:
 
 def _checked_configs(record: PluginRecord, host: Host) -> Iterator[tuple[str, str]]:
     """Each choice that the plugin adds to a config, composed and checked, with what is wrong with it."""
-    choices = [("scenario", name) for name in record.scenarios]
-    choices += [tuple(name.split("/")) for name in record.components if name.split("/")[0] in COMPONENT_GROUPS]
-    choices += [("experiment", name) for group, name in shipped_configs(record.module) if group == "experiment"]
-    scenario = [*record.scenarios, *sorted(host.scenarios)][:1]
-    for group, name in choices:
-        overrides = [] if group == "experiment" else ["experiment=none", f"scenario=[{''.join(scenario)}]"]
-        if group != "scenario":
-            overrides.append(f"{group}={name}")
-        elif name != scenario[0]:
-            overrides[1] = f"scenario=[{name}]"
+    scenarios = [*record.scenarios, *sorted(host.scenarios)]
+    choices = [["experiment=none", f"scenario=[{name}]"] for name in record.scenarios]
+    for kind, name in (component.split("/") for component in record.components):
+        if kind in COMPONENT_GROUPS and scenarios:
+            choices.append(["experiment=none", f"scenario=[{scenarios[0]}]", f"{kind}={name}"])
+    shipped = [name for group, name in shipped_configs(record.module) if group == "experiment"]
+    choices += [[f"experiment={name}"] for name in shipped]
+    for overrides in choices:
         try:
             prepare_train(overrides, host)
         except PolysceneError as error:
-            yield f"config {group}={name}", str(error)
+            yield f"config {overrides[-1]}", str(error)
         else:
-            yield f"config {group}={name}", ""
+            yield f"config {overrides[-1]}", ""
 
 
 def _check_suites(record: PluginRecord, host: Host, report: Verdict) -> None:
     suites, without = suites_for(record, host)
     with report.console.status("running the tests of its kind"):
-        found = run_suites(suites)
+        found = run_suites(suites, record.module)
     for what, findings in found.items():
         report.add(f"{what}: {findings.passed} tests pass")
         for test, why in findings.failed.items():

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 import pytest
 
 from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
+from polyscene.errors import PolysceneError
 from polyscene.registry.host import Host
 from polyscene.registry.manager import describe
 from polyscene.registry.records import PluginRecord
@@ -76,16 +78,23 @@ def _column(encoder: str, record: PluginRecord, host: Host) -> Column:
 
 
 class Running:
-    """The suites that are run at the moment: what their test file imports."""
+    """What is run at the moment: the suites, which their test file imports, and the package that they test."""
 
     suites: ClassVar[dict[str, type]] = {}
+    package: ClassVar[str] = ""
+
+    @classmethod
+    def is_own(cls, file: str) -> bool:
+        """Whether a file belongs to the package."""
+        return cls.package in Path(file).parts
 
 
-def run_suites(suites: Mapping[str, type]) -> dict[str, Findings]:
+def run_suites(suites: Mapping[str, type], module: str) -> dict[str, Findings]:
     """Run test classes in this process.
 
     Args:
         suites: test classes by what they test.
+        module: the plugin's module.
 
     Returns:
         What was found, by the same names.
@@ -93,10 +102,12 @@ def run_suites(suites: Mapping[str, type]) -> dict[str, Findings]:
     found = {what: Findings() for what in suites}
     numbered = {f"Test{number}": what for number, what in enumerate(suites)}
     Running.suites = {name: type(name, (suites[what],), {}) for name, what in numbered.items()}
+    Running.package = module.partition(".")[0]
     gathering = _Gathering({name: found[what] for name, what in numbered.items()})
     said = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, _environment(_QUIET):
-        file = Path(folder) / "test_plugin.py"
+    with tempfile.TemporaryDirectory(prefix="plugin_") as folder, _environment(_QUIET):
+        # The name is new each time: pytest keeps modules that it has imported.
+        file = Path(folder) / f"test_{Path(folder).name}.py"
         file.write_text(_FILE, encoding="utf-8")
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = pytest.main([*_FIXED, "--rootdir", folder, str(file)], plugins=[gathering])
@@ -127,11 +138,19 @@ class _Gathering:
 
 
 def _why(error: BaseException) -> str:
-    """What an assertion says, without the values that pytest adds; other errors with their place."""
+    """What an assertion says, without the values that pytest adds; our errors whole, others with their place."""
+    if isinstance(error, PolysceneError):
+        return str(error)
     said = re.split(r"\n *assert ", str(error))[0].strip()
     if isinstance(error, AssertionError) and said and not said.startswith("assert "):
         return said
-    return describe(error)
+    # The last line of the plugin itself; what it calls may lie deep inside a library.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Running.is_own(frame.filename)]
+    if not frames:
+        return describe(error)
+    first = (str(error).splitlines() or [""])[0]
+    place = "/".join(Path(frames[-1].filename).parts[-2:])
+    return f"{type(error).__name__}: {first} ({place}:{frames[-1].lineno})"
 
 
 @contextlib.contextmanager
