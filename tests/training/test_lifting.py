@@ -22,9 +22,13 @@ def fitting(tmp_path_factory: pytest.TempPathFactory) -> Fitting:
 
 
 def trained(folder: Path, cost: float) -> Fitting:
-    config = tiny_config("", [SHOP], **{SHOP: {"split": {"name": "leave_one_out", "cold_items": 0.3}}})
+    config = tiny_config(
+        "",
+        [SHOP],
+        f"model.new_item_cost={cost}",
+        **{SHOP: {"split": {"name": "leave_one_out", "cold_items": 0.3}}},
+    )
     fitting = tiny_fitting(config, folder)
-    task_of(fitting).config.new_item_cost = cost
     fitting.run()
     return fitting
 
@@ -53,7 +57,7 @@ def test_the_lift_costs_what_was_agreed_and_more_would_cost_more(fitting: Fittin
 
 def test_it_is_kept_and_found_again(fitting: Fitting) -> None:
     lift = float(task_of(fitting).lift)
-    assert lift_new_items(fitting.model, fitting.subjects, fitting._lengths()) == {SHOP: lift}
+    assert lift_new_items(fitting.model, fitting.subjects, fitting._lengths(), COST) == {SHOP: lift}
     task_of(fitting).lift.zero_()
     load_weights(fitting.folder / "model.safetensors", fitting.model)
     assert float(task_of(fitting).lift) == lift

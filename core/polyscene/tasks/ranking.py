@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene.config.validate import bounded, from_mapping_or_raise
+from polyscene.config.validate import from_mapping_or_raise
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
@@ -32,8 +32,6 @@ class RankingConfig:
             (``backbone.tune=suffix``) any catalogue is sampled, by at most one candidate per step of the batch.
         popularity_bias: whether each item has a bias, its log share of known rows times a learned weight.
         popularity_half_life_days: if positive, rows count half as much for each such span before the last one.
-        new_item_cost: the share of the validation score that it may cost to lift the items that no row holds; see
-            :func:`polyscene.training.lifting.lift_new_items`. 0 ranks them as content dropout has taught.
         first_scale: the factor of the inner product at the start; small values let popularity lead for longer.
     """
 
@@ -43,7 +41,6 @@ class RankingConfig:
     candidates: int = 2048
     popularity_bias: bool = True
     popularity_half_life_days: float = 0.0
-    new_item_cost: float = bounded(0.0, at_least=0, at_most=1)
     first_scale: float = 0.25
 
 

@@ -193,9 +193,9 @@ class Fitting:
         self.progress.metrics(state.step, values | cosines)
 
     def _lift(self) -> None:
-        """Find how far new items may rise, where a task allows them to cost something."""
-        self.model.eval()
-        lifts = lift_new_items(self.model, self.subjects, self._lengths(), _VALIDATION_USERS)
+        """Find how far new items may rise, where that may cost something."""
+        cost = self.config.model.new_item_cost
+        lifts = lift_new_items(self.model.eval(), self.subjects, self._lengths(), cost, _VALIDATION_USERS)
         if lifts and self.fabric.is_global_zero:
             save_model(self.folder, self.model, self.learned)
         self.fabric.barrier()

@@ -16,9 +16,13 @@ HIGHEST, HALVINGS = 16.0, 8
 
 @torch.inference_mode()
 def lift_new_items(
-    model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int], limit: int = 0
+    model: PolysceneModel,
+    subjects: Mapping[str, Subject],
+    lengths: Mapping[str, int],
+    cost: float,
+    limit: int = 0,
 ) -> dict[str, float]:
-    """Give new items the largest lift whose cost on validation rows is within each task's ``new_item_cost``.
+    """Give new items the largest lift that costs at most a share of the score on validation rows.
 
     A probability is no good guide here: a new item is a poor bet as long as nothing is known of its popularity, so
     that it would stay unseen for ever. No row of a new item is needed to find the lift, since what it costs is
@@ -28,22 +32,23 @@ def lift_new_items(
         model: the model, in eval mode; its tasks remember the lift.
         subjects: the scenarios' requests.
         lengths: rows of the past that the model reads, by scenario.
+        cost: the share; with 0 nothing is done.
         limit: at most so many users of a scenario; 0 takes all.
 
     Returns:
-        The lifts by scenario, where there are new items and a cost was allowed.
+        The lifts by scenario, where there are new items.
     """
     found = {}
-    for name, subject in subjects.items():
+    for name, subject in subjects.items() if cost > 0 else ():
         task = model.main_task(name)
-        if not isinstance(task, RankingTask) or not task.config.new_item_cost:
+        if not isinstance(task, RankingTask):
             continue
         scorer = model_scorer(model, subject, lengths[name])
         task.lift.zero_()
         before = validation_score({name: subject}, {name: scorer}, limit).get(name)
         if before is None or not bool(task.popularity.unseen_N.any()):
             continue
-        least, low, high = (1 - task.config.new_item_cost) * before, 0.0, HIGHEST
+        least, low, high = (1 - cost) * before, 0.0, HIGHEST
         for _ in range(HALVINGS):
             task.lift.fill_((low + high) / 2)
             if validation_score({name: subject}, {name: scorer}, limit)[name] >= least:

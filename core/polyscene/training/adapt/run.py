@@ -202,11 +202,17 @@ class _Adaptation:
     def _control(self, control: str, one: LoadedScenario, draw: int, count: int | str) -> None:
         if control == POPULARITY:
             subject = self.session.subject(self.name, one)
-            rows, seconds = evaluate_baseline(POPULARITY, subject, one, self.session, self._keep(draw, count))
+            rows, seconds = evaluate_baseline(
+                POPULARITY, subject, one, self.session, self._keep(control, draw, count)
+            )
             self.seconds[POPULARITY] = self.seconds.get(POPULARITY, 0.0) + seconds
             self._add([row for row in rows if row["population"] == "warm"], POPULARITY, draw, count)
             return
         if control == NO_ADAPTATION:
+            if count != self.config.shots[0]:  # it sees no shots, so it is the same for every number of them
+                same = [row for row in self.rows if (row["method"], row["seed"]) == (NO_ADAPTATION, draw)]
+                self._add([row for row in same if row["shots"] == same[0]["shots"]], control, draw, count)
+                return
             one = with_draw(self.full, 0, draw)
         self._measure(self._fit(one, draw, control).model, one, control, draw, count)
 
@@ -230,13 +236,13 @@ class _Adaptation:
                 seed=draw,
                 population=population,
                 route=LABEL,
-                keep=self._keep(draw, count),
+                keep=self._keep(method, draw, count),
             )
         self._add(rows, method, draw, count)
 
-    def _keep(self, draw: int, count: int | str) -> Keep:
+    def _keep(self, method: str, draw: int, count: int | str) -> Keep:
         """Examples are of the model that the new run holds, and of what stands beside it."""
-        shown = (draw, count) == (self.config.draws[0], self.config.shots[-1])
+        shown = draw == self.config.draws[0] and (count == self.config.shots[-1] or method == NO_ADAPTATION)
         return self.examples.add if shown else keep_nothing
 
     def _add(self, rows: list[dict[str, Any]], method: str, draw: int, count: int | str) -> None:
