@@ -36,6 +36,20 @@ class PluginError(PolysceneError):
     """A plugin is missing, broken or not allowed."""
 
 
+class ContractError(PluginError):
+    """A part of a plugin returned what the contract of its kind does not allow.
+
+    Args:
+        culprit: the object that did, by whose module the plugin is found.
+        what, fix: as for every error.
+    """
+
+    def __init__(self, culprit: object, what: str, *, fix: str = "") -> None:
+        self.module = getattr(culprit, "__module__", None) or type(culprit).__module__
+        name = getattr(culprit, "__qualname__", None) or type(culprit).__qualname__
+        super().__init__(f"{name} {what}", where=self.module, fix=fix)
+
+
 class BackboneError(PolysceneError):
     """A pretrained model cannot be loaded or its cached activations cannot be trusted."""
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from polyscene.adapters.blocks import Blocks
 from polyscene.adapters.grouped import can_group, grouped_product
 from polyscene.config.choice import Choice
+from polyscene.contract import with_shape
 
 # Rows without segments get a copy of their own weight matrix each while these copies have no more numbers than
 # this, 4 MiB in float32 (measured on a CPU, widths 64 and 16: at 5 scenarios the other way is 3 times faster in
@@ -88,6 +89,10 @@ class AdapterBank(nn.Module, ABC):
     def __init__(self, config: Any, d_model: int, n_scenarios: int) -> None:
         super().__init__()
         self.config, self.d_model, self.n_scenarios = config, d_model, n_scenarios
+
+    def __call__(self, h_Nd: Tensor, *inputs: Any, **options: Any) -> Tensor:
+        found = super().__call__(h_Nd, *inputs, **options)
+        return with_shape(found, h_Nd.shape, self, "an adapter keeps the shape of its rows")
 
     @abstractmethod
     def forward(self, h_Nd: Tensor, routing: Routing) -> Tensor:

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from polyscene.contract import with_shape
 from polyscene.data.columns import Column
 
 if TYPE_CHECKING:
@@ -183,6 +184,10 @@ class Encoder(nn.Module, ABC):
         super().__init__()
         self.config, self.column = config, column
         self.shared: dict[str, nn.Module] = {}
+
+    def __call__(self, row: Tensor) -> Tensor:
+        found = super().__call__(row)
+        return with_shape(found, (*row.shape, self.out_dim), self, "an encoder gives vectors of width out_dim")
 
     @abstractmethod
     def fit(self, values: pd.Series, context: FitContext) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from polyscene.adapters.bank import AdapterBank, Routing
 from polyscene.auxiliary.auxiliary import Auxiliary
 from polyscene.config.choice import Choice
+from polyscene.contract import with_shape
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
@@ -25,6 +26,8 @@ from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no
 from polyscene.sequence.model import SequenceModel
 from polyscene.sequence.states import after_all, before_each_step, beside_states
 from polyscene.tasks.task import Catalogue, PairTask, Task
+
+_PER_STEP = "a task gives one loss for each step"
 
 
 class PolysceneModel(nn.Module):
@@ -93,7 +96,9 @@ class PolysceneModel(nn.Module):
         pairs = pair_losses(self, states, batch, catalogues)
         losses = {
             name: {
-                task_name: task.loss(states[name], windows, catalogues[name])
+                task_name: with_shape(
+                    task.loss(states[name], windows, catalogues[name]), windows.item_BT.shape, task, _PER_STEP
+                )
                 if (name, task_name) not in pairs
                 else pairs[name, task_name]
                 for task_name, task in self.tasks_of(name).items()

@@ -7,11 +7,15 @@ import importlib.resources
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyscene.data.scenario import Scenario
 from polyscene.errors import PluginError
 from polyscene.registry.components import Component, Registry
+
+if TYPE_CHECKING:
+    from polyscene.data.tables import Tables
+    from polyscene.graph.enrichment import Enrichment
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -76,6 +80,33 @@ def checked_paths(found: Any) -> list[str]:
             raise PluginError(f"its config path '{path}' does not exist")
         paths.append(path)
     return paths
+
+
+def checked_enrichment(found: Any, tables: Tables) -> Enrichment | None:
+    """What ``polyscene_enrich`` returned for a scenario with these tables.
+
+    Raises:
+        PluginError: a wrong type, ids that are missing or repeated, or columns that are declared and not there, or
+            there already.
+    """
+    from polyscene.graph.enrichment import Enrichment  # brings torch, which listing plugins does not need
+
+    if found is None:
+        return None
+    if not isinstance(found, Enrichment):
+        raise PluginError(f"polyscene_enrich returned {_shown(found)}; an Enrichment or None is expected")
+    columns = [str(column) for column in found.items.columns]
+    if "item_id" not in columns or found.items["item_id"].duplicated().any():
+        raise PluginError(f"its enrichment needs a column item_id without repeated ids; it has {columns}")
+    missing = sorted({column.name for column in found.item_columns} - set(columns))
+    if missing:
+        raise PluginError(f"its enrichment declares columns that its frame lacks: {', '.join(missing)}")
+    taken = sorted(set(columns) & set(tables.items.columns) - {"item_id"})
+    if taken:
+        raise PluginError(
+            f"its enrichment brings columns that the items already have: {', '.join(taken)}; give them other names"
+        )
+    return found
 
 
 def _exists(scheme: str, rest: str) -> bool:

@@ -84,6 +84,31 @@ class Host:
         """Results of a hook by plugin; a plugin that raises is marked as broken and the others still run."""
         return self._manager.call(hook, **arguments)
 
+    def require(self, scenarios: Iterable[str]) -> None:
+        """Raise the reason of a plugin that has broken since it brought one of these scenarios.
+
+        Raises:
+            PluginError: a run of these scenarios would not be what was asked for.
+        """
+        for name in scenarios:
+            record = self._manager.records[self.providers[name]]
+            if record.status != "active":
+                raise PluginError(
+                    record.complaint(), where=f"scenario '{name}'", fix="mend or update the plugin, and run again"
+                )
+
+    def check_tables(self, scenario: str, found: Any) -> None:
+        """Raise where ``load`` of a scenario returned something else than tables, naming its plugin."""
+        from polyscene.data.tables import Tables  # brings pandas, which listing plugins does not need
+
+        if not isinstance(found, Tables):
+            record = self._manager.records[self.providers[scenario]]
+            raise PluginError(
+                f"plugin '{record.name}' ({record.source}) failed: load() returned {type(found).__name__}",
+                where=f"scenario '{scenario}'",
+                fix="return polyscene.Tables",
+            )
+
     def config_paths(self) -> list[tuple[str, str]]:
         """``(plugin, Hydra search path entry)`` of the working plugins."""
         working = [record.name for record in self._active()]

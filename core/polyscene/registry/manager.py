@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,12 @@ class PluginManager:
         if self._pluggy.has_plugin(record.name):
             self._pluggy.unregister(name=record.name)
 
-    def call(self, hook: str, *, only: str = "", **arguments: Any) -> dict[str, Any]:
+    def call(
+        self, hook: str, *, only: str = "", check: Callable[[Any], Any] | None = None, **arguments: Any
+    ) -> dict[str, Any]:
         """Call a hook of every active plugin (or of one) and return the results by plugin, in load order.
 
+        What ``check`` raises about a result counts as the plugin's failure; what it returns is the result.
         A plugin that raises is marked as broken with its reason, and the others are called all the same; where all
         plugins are called, this is logged, as a run goes on without it.
         Iterables are read to their end here, so that a generator that raises is caught as well.
@@ -107,12 +110,18 @@ class PluginManager:
                 continue
             record = self.records[one.plugin_name]
             try:
-                results[record.name] = _read_out(self._ask(record.name, hook, arguments))
+                result = _read_out(self._ask(record.name, hook, arguments))
+                results[record.name] = result if check is None else check(result)
+            except PluginError as error:
+                self._fail(record, f"its hook {hook} failed: {error.what}", only)
             except (Exception, SystemExit) as error:
-                self.stop(record, f"its hook {hook} failed: {describe(error)}")
-                if not only:
-                    _log.warning("%s", record.complaint())
+                self._fail(record, f"its hook {hook} failed: {describe(error)}", only)
         return results
+
+    def _fail(self, record: PluginRecord, reason: str, only: str) -> None:
+        self.stop(record, reason)
+        if not only:
+            _log.warning("%s", record.complaint())
 
     def _ask(self, plugin: str, hook: str, arguments: dict[str, Any]) -> Any:
         """What one plugin answers; by way of pluggy, which tells the trace."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyscene.contract import with_shape
 from polyscene.data.windows import Windows
 from polyscene.registry.components import Component
 
@@ -24,6 +25,10 @@ class RankingLoss(nn.Module, ABC):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+    def __call__(self, positive_BT: Tensor, *inputs: Any, **options: Any) -> Tensor:
+        found = super().__call__(positive_BT, *inputs, **options)
+        return with_shape(found, positive_BT.shape, self, "a loss gives one value for each step")
 
     @abstractmethod
     def forward(

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from polyscene.testing.adapter import AdapterSuite as AdapterSuite
     from polyscene.testing.balancer import BalancerSuite as BalancerSuite
     from polyscene.testing.encoder import EncoderSuite as EncoderSuite
+    from polyscene.testing.enricher import EnricherSuite as EnricherSuite
+    from polyscene.testing.enricher import Lent as Lent
+    from polyscene.testing.fusion import FusionSuite as FusionSuite
     from polyscene.testing.loss import LossSuite as LossSuite
+    from polyscene.testing.runs import host_of as host_of
     from polyscene.testing.scenario import ScenarioSuite as ScenarioSuite
+    from polyscene.testing.sequence import SequenceSuite as SequenceSuite
+    from polyscene.testing.source import SourceSuite as SourceSuite
     from polyscene.testing.suite import ComponentSuite as ComponentSuite
     from polyscene.testing.suites import suite_of as suite_of
     from polyscene.testing.suites import suites_of as suites_of
@@ -32,10 +38,21 @@ _HOME = {
     "adapter": ("AdapterSuite",),
     "balancer": ("BalancerSuite",),
     "encoder": ("EncoderSuite",),
+    "enricher": (
+        "EnricherSuite",
+        "Lent",
+    ),
+    "fusion": ("FusionSuite",),
     "loss": ("LossSuite",),
+    "runs": ("host_of",),
     "scenario": ("ScenarioSuite",),
+    "sequence": ("SequenceSuite",),
+    "source": ("SourceSuite",),
     "suite": ("ComponentSuite",),
-    "suites": ("suite_of", "suites_of"),
+    "suites": (
+        "suite_of",
+        "suites_of",
+    ),
 }
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
 

@@ -9,12 +9,16 @@ from polyscene.registry.components import Component
 from polyscene.testing.adapter import AdapterSuite
 from polyscene.testing.balancer import BalancerSuite
 from polyscene.testing.encoder import EncoderSuite
+from polyscene.testing.fusion import FusionSuite
 from polyscene.testing.loss import LossSuite
+from polyscene.testing.sequence import SequenceSuite
 from polyscene.testing.suite import ComponentSuite
 
 SUITES: dict[str, type[ComponentSuite]] = {
-    suite.kind: suite for suite in (AdapterSuite, BalancerSuite, EncoderSuite, LossSuite)
+    suite.kind: suite
+    for suite in (AdapterSuite, BalancerSuite, EncoderSuite, FusionSuite, LossSuite, SequenceSuite)
 }
+"""The suite of each kind of component that has one."""
 
 
 def suite_of(component: Component, **attributes: Any) -> type[ComponentSuite]:

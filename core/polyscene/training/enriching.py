@@ -14,6 +14,7 @@ from polyscene.data.tables import Tables
 from polyscene.errors import DataError
 from polyscene.graph.enrichment import Enrichment
 from polyscene.graph.items import ItemGraph
+from polyscene.registry.contributions import checked_enrichment
 from polyscene.registry.host import Host
 
 
@@ -53,17 +54,20 @@ def enriched(
         host: asks the plugins.
 
     Raises:
-        DataError: columns of the same name, or two graphs.
+        DataError: columns of the same name from two plugins, or two graphs.
+        PluginError: an enricher broke that comes with one of these scenarios; any other is gone without.
     """
     result = Enriched(scenario, tables[scenario.name])
     found = host.call(
         "polyscene_enrich",
+        check=lambda one: checked_enrichment(one, result.tables),
         scenario=scenario.name,
         tables=result.tables,
         loaded=dict(tables),
         splits={name: splits[name] for name in tables},
         options={name: options[name] for name in tables},
     )
+    host.require(tables)
     for plugin, enrichment in found.items():
         if enrichment is not None:
             result = _with(result, enrichment, plugin)

@@ -124,6 +124,7 @@ def load_scenarios(
             skipped[name] = str(reason)
             say(f"{name}: skipped, its data is not available\n{reason}")
             continue
+        host.check_tables(name, tables[name])
         validate_scenario(scenario, tables[name])
         wanted = _located(options.split, access)
         splits[name] = chosen("split", wanted, host, where=f"scenario.{name}.split").build().split(tables[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from rich.progress import (
 
 from polyscene.config.plain import to_mapping
 from polyscene.config.schema import TrainConfig
+from polyscene.registry.blame import blamed
 from polyscene.registry.host import Host
 
 
@@ -54,8 +56,24 @@ class Reporter:
             try:
                 yield
                 status = "finished"
+            except (Exception, SystemExit) as error:
+                self._tell_plugin(error, folder)
+                raise
             finally:
                 self.notify("polyscene_run_finished", run=folder, status=status)
+
+    def _tell_plugin(self, error: BaseException, folder: Path) -> None:
+        """Raise an error of a plugin's code in words that name the plugin; its traceback is kept in the log."""
+        fix = (
+            f"mend or update the plugin (`polyscene plugins check {{name}}` tests it); the traceback is in "
+            f"{folder / 'log.txt'}, and the same command with run.dir={folder} goes on from the last checkpoint"
+        )
+        found = blamed(error, fix)
+        if found is None:
+            return
+        if self._log is not None:
+            self._log.write("".join(traceback.format_exception(error)))
+        raise found from error
 
     def elapsed(self) -> float:
         """Seconds since the run began."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from polyscene.contract import with_shape
 from polyscene.data.windows import Windows
 from polyscene.routing import RECOGNITION
 from polyscene.training.step import Step
@@ -29,6 +30,11 @@ class Balancer(nn.Module, ABC):
         super().__init__()
         self.config, self.names = config, names
         self.index = {name: k for k, name in enumerate(names)}
+
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
+        return with_shape(
+            super().__call__(*inputs, **options), (), self, "a balancer makes one number of the losses"
+        )
 
     @abstractmethod
     def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
