@@ -115,6 +115,17 @@ def complete_names(*kinds: str) -> Callable[[click.Context, click.Parameter, str
     return complete
 
 
+def complete_groups(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of config groups."""
+    return [CompletionItem(name) for name in sorted(groups()) if name.startswith(incomplete)]
+
+
+def complete_parts(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Parts of the config that have options of their own, and ``group=choice``."""
+    parts = [part for part in ("backbone", "data", "model", "run", "trainer") if part.startswith(incomplete)]
+    return [*map(CompletionItem, parts), *_chosen(groups(), incomplete)]
+
+
 def complete_run(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """``run=`` with the runs in ``runs/``, and ``scenario=`` with the scenarios."""
     runs = sorted(str(path.parent) for path in Path("runs").glob("*/resolved.yaml"))

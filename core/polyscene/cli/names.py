@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from polyscene.config.extras import hydra_choices
 from polyscene.config.folder import conf_dir
 from polyscene.registry.discovery import find_candidates, shipped_configs
 from polyscene.registry.host import allowed_by_environment
 
 
 def groups() -> dict[str, list[str]]:
-    """Config groups with their choices, those in the config folders of allowed plugins included."""
+    """Config groups with their choices, also those of allowed plugins and of Hydra."""
     found = {(file.parent.name, file.stem) for file in conf_dir().glob("*/*.yaml")}
     allowed = allowed_by_environment()
     for candidate in find_candidates():
@@ -17,4 +18,4 @@ def groups() -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for group, name in sorted(found):
         named.setdefault(group, []).append(name)
-    return named
+    return named | hydra_choices()

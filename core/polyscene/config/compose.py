@@ -9,12 +9,10 @@ from typing import Any
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from polyscene.config.folder import conf_dir
-from polyscene.config.overrides import Overrides, check_overrides
+from polyscene.config.overrides import CANNOT_COMPOSE, Overrides, check_overrides, composing_problem
 from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.search_path import install
@@ -82,9 +80,7 @@ def composed(name: str, overrides: list[str], refused: Collection[str] = ()) -> 
     """
     try:
         mapping: Any = OmegaConf.to_container(hydra_compose(name, overrides), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except CANNOT_COMPOSE as error:
         # What is left here is a malformed file of a plugin or a reference to a value that does not exist.
-        raise ConfigError(
-            " ".join(str(error).split()), where=f"{name}.yaml {' '.join(overrides)}".strip()
-        ) from None
+        raise ConfigError(composing_problem(error), where=f"{name}.yaml {' '.join(overrides)}".strip()) from None
     return mapping | ({"scenario": REPORTED} if "scenario" in refused else {})

@@ -8,17 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra import compose
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from polyscene.config.extras import lacks_package
 from polyscene.config.search_path import COMPONENT_GROUPS
 from polyscene.errors import PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 
+CANNOT_COMPOSE = (HydraException, OmegaConfBaseException, YAMLError, ValueError)
+"""What composing raises: overrides that do not fit, references to nothing, files that are no YAML or no text."""
 _NAME = re.compile(r"[\w./-]+")
+_SWEEPER = "hydra/sweeper"
+_SEARCH = f"{_SWEEPER}=optuna"
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,11 @@ class Overrides:
     lines: list[str]
     sweeps: list[list[str]]
     refused: frozenset[str] = frozenset()
+
+    @property
+    def searches(self) -> bool:
+        """Whether the jobs are proposed one after another, instead of all combinations."""
+        return _SEARCH in self.lines
 
     def single(self) -> list[str]:
         """One combination: the first choice of each swept key."""
@@ -70,6 +83,7 @@ def check_overrides(
     """
     entries = [entry for line in given if (entry := _entry(line, problems)) is not None]
     refused: set[str] = set()
+    combines = not any(entry.key == _SWEEPER for entry in entries)
     groups: list[_Entry] = []
     values: list[_Entry] = []
     for entry in entries:
@@ -86,6 +100,11 @@ def check_overrides(
             problems.add(
                 f"'{entry.line}' mixes names and groups of keys", fix="write each as {name: NAME, option: value}"
             )
+        elif entry.continuous and combines:
+            problems.add(
+                f"'{entry.line}' is an interval, which has no list of values to combine",
+                fix=f"let {_SEARCH} search in it, or list values",
+            )
         # A mapping is no name: it stands for what a file of the group would say.
         is_group = is_group and not entry.mappings
         if several or mixed or (is_group and _unknown_names(entry, host, problems)):
@@ -93,7 +112,8 @@ def check_overrides(
         else:
             (groups if is_group else values).append(entry)
     # An option of something that does not exist is not complained about: one complaint is enough.
-    values = [entry for entry in values if entry.key.split(".")[0] not in refused]
+    beneath = tuple(f"{key.replace('/', '.')}." for key in refused)
+    values = [entry for entry in values if entry.key not in refused and not entry.key.startswith(beneath)]
     accepted, chosen = _applicable(name, [], groups, problems)
     values = [found for entry in values for found in _addressed(entry, chosen, problems)]
     if values:
@@ -107,12 +127,18 @@ def check_overrides(
 
 @dataclass(frozen=True)
 class _Entry:
-    """One override: its key or group, the line, the line for each of its values, and how many are mappings."""
+    """One override: its key or group, the line, and the line for each of its values.
+
+    Args:
+        mappings: how many of the values are mappings.
+        continuous: whether it is an interval; the values are its ends then.
+    """
 
     key: str
     line: str
     variants: list[str]
     mappings: int = 0
+    continuous: bool = False
 
     def added(self) -> _Entry:
         """The same, setting a key that may not exist yet."""
@@ -125,19 +151,30 @@ class _Entry:
 
 def _entry(line: str, problems: Problems) -> _Entry | None:
     try:
-        override = OverridesParser.create().parse_override(line)
+        override = OverridesParser.create(config_loader=_hydra().config_loader).parse_override(line)
     except HydraException:
         override = None
     if override is None or not override.key_or_group:
         fix = "write key=value, with quotes inside quotes around values with spaces or signs: 'name=\"a b\"'"
         problems.add(f"'{line}' is not an override", fix=fix)
         return None
-    variants, values = [line], [override.value()]
-    if override.is_sweep_override() and override.is_discrete_sweep():
-        head = line.partition("=")[0]
-        variants = [f"{head}={value}" for value in override.sweep_string_iterator()]
-        values = list(override.sweep_iterator())
-    return _Entry(override.key_or_group, line, variants, sum(isinstance(value, dict) for value in values))
+    head, choices = line.partition("=")[0], _choices(override)
+    if not choices:
+        problems.add(f"'{line}' stands for no value", fix="widen the range or the pattern, or list values")
+        return None
+    variants = [f"{head}={text}" for text, _ in choices] if override.is_sweep_override() else [line]
+    mappings = sum(isinstance(value, dict) for _, value in choices)
+    return _Entry(override.key_or_group, line, variants, mappings, isinstance(override.value(), IntervalSweep))
+
+
+def _choices(override: Override) -> list[tuple[str, Any]]:
+    """Values with their texts: all those of a sweep, the ends of an interval, else the one that was given."""
+    value = override.value()
+    if isinstance(value, IntervalSweep):
+        return [(str(end), end) for end in (value.start, value.end)]
+    if override.is_sweep_override():
+        return list(zip(override.sweep_string_iterator(), override.sweep_iterator(), strict=True))
+    return [("", value)]
 
 
 def _applicable(
@@ -163,9 +200,14 @@ def _composed(name: str, lines: list[str]) -> DictConfig | str:
     """The config with Hydra's own part, or what is wrong in one line."""
     try:
         return compose(name, lines, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0].partition("object_type")[0]
-        return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
+    except CANNOT_COMPOSE as error:
+        return composing_problem(error)
+
+
+def composing_problem(error: Exception) -> str:
+    """What is wrong in one line, without what Hydra knows of itself."""
+    text = f"{error} {error.__cause__ or ''}".partition("Config search path")[0].partition("object_type")[0]
+    return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
 
 
 def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> list[_Entry]:
@@ -206,11 +248,15 @@ def _unknown_names(entry: _Entry, host: Host, problems: Problems) -> bool:
             problems.add_error(error)
         else:
             problems.add(f"there is no {group} called '{name}'", fix=did_you_mean(name, options))
-    return bool(unknown)
+    return bool(unknown) or any(lacks_package(group, name, problems) for name in names)
 
 
 def group_options(group: str) -> list[str]:
     """Names that a config group offers; Hydra must be initialized."""
+    return _hydra().config_loader.get_group_options(group, config_name=None, overrides=[])
+
+
+def _hydra() -> Hydra:
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
-    return hydra.config_loader.get_group_options(group, config_name=None, overrides=[])
+    return hydra

@@ -70,12 +70,17 @@ def config_text(config: TrainConfig) -> str:
     return yaml.safe_dump(mapping, sort_keys=True, allow_unicode=True)
 
 
+def config_fingerprint(config: TrainConfig) -> str:
+    """A hash of the whole config, without the place where the run is kept."""
+    return hashlib.sha256(config_text(config).encode()).hexdigest()
+
+
 def write_fingerprint(folder: Path, config: TrainConfig, data: Mapping[str, str]) -> None:
     """Write what identifies a run: hashes of config and data, versions, seed and the state of the code."""
     write_json(
         folder / FINGERPRINT,
         {
-            "config": hashlib.sha256(config_text(config).encode()).hexdigest(),
+            "config": config_fingerprint(config),
             "data": dict(data),
             "seed": config.seed,
             "versions": versions(),
