@@ -1,26 +1,49 @@
-"""README.md: the commands exist, the links lead somewhere, and the example plugin works as printed."""
+"""The guides: every block is a command or a file, commands exist, links lead somewhere, and .ci follows them."""
 
 from __future__ import annotations
 
-import json
-import os
+import importlib.util
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line[2:] for line in README.splitlines() if line.startswith("$ ")]
+import polyscene
+from polyscene import hooks
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def block(language: str) -> str:
-    """The only fenced block of a language."""
-    [found] = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-    return found
+def _follower() -> ModuleType:
+    path = REPOSITORY / ".ci" / "readme_examples.py"
+    spec = importlib.util.spec_from_file_location("readme_examples", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+FOLLOWER = _follower()
+GUIDES: dict[str, Path] = FOLLOWER.GUIDES
+README = GUIDES["README"].read_text(encoding="utf-8")
+COMMANDS = [
+    pytest.param(step.command, id=f"{name}: {step.command[:60]}")
+    for name, path in GUIDES.items()
+    for step in FOLLOWER.steps(path.read_text(encoding="utf-8"))
+    if step.command
+]
+
+every_guide = pytest.mark.parametrize("name", GUIDES)
+
+
+def test_all_guides_are_followed() -> None:
+    assert set(GUIDES) >= {"README", "benchmarks", "conf", "plugins"}
 
 
 def test_the_two_commands_stand_there_exactly() -> None:
@@ -28,70 +51,145 @@ def test_the_two_commands_stand_there_exactly() -> None:
     assert '\npip install -c constraints.txt -e ".[test]" && pytest\n' in README
 
 
+@every_guide
+def test_every_block_is_a_console_or_a_file(name: str) -> None:
+    text = GUIDES[name].read_text(encoding="utf-8")
+    assert list(FOLLOWER.steps(text))
+    assert text.count("\n```") % 2 == 0
+    bare = [block[2] for block in FOLLOWER.BLOCK.finditer(text) if not block[1]]
+    assert all(name == "README" and block.startswith("pip install -c constraints.txt") for block in bare)
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_the_command_exists(line: str) -> None:
     from polyscene.cli.app import cli
 
     program, *words = shlex.split(line)
-    assert program == "polyscene"
+    assert program in {"polyscene", "python", "pip", "pytest"}
     command: click.Command = cli
-    while isinstance(command, click.Group):
+    while program == "polyscene" and isinstance(command, click.Group):
+        while words and words[0].startswith("-"):
+            words = words[2 if words[0] == "--plugins" else 1 :]
         name = words.pop(0)
         assert name in command.commands, name
         command = command.commands[name]
 
 
-def test_links_lead_to_files(repository: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert len(links) > 10
-    assert [link for link in links if not (repository / link).exists()] == []
+@every_guide
+def test_links_lead_to_files(name: str) -> None:
+    path = GUIDES[name]
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert local
+    assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+@every_guide
+def test_files_are_short_and_use_public_names(name: str) -> None:
+    for step in FOLLOWER.steps(GUIDES[name].read_text(encoding="utf-8")):
+        if step.path.endswith(".py"):
+            compile(step.text, step.path, "exec")
+            assert len([line for line in step.text.splitlines() if line.strip()]) <= 45, step.path
+            for names in re.findall(r"^from polyscene import (.*)$", step.text, re.MULTILINE):
+                assert set(names.split(", ")) <= set(dir(polyscene)), step.path
+
+
+def test_the_guide_to_plugins_names_every_hook() -> None:
+    text = GUIDES["plugins"].read_text(encoding="utf-8")
+    for hook in (name for name in vars(hooks) if name.startswith("polyscene_")):
+        assert f"| `{hook}` |" in text
 
 
 @pytest.fixture
-def podcast(tmp_path: Path) -> dict[str, str]:
-    """Writes the example plugin, installed by hand so that this environment stays as it is; its environment."""
-    site = tmp_path / "site"
-    package = site / "polyscene_podcast"
-    (package / "conf" / "scenario").mkdir(parents=True)
-    (package / "__init__.py").write_text(block("python"))
-    (package / "conf" / "scenario" / "podcast.yaml").write_text(block("yaml"))
-    installed = site / "polyscene_podcast-0.1.0.dist-info"
-    installed.mkdir()
-    (installed / "METADATA").write_text("Metadata-Version: 2.4\nName: polyscene-podcast\nVersion: 0.1.0\n")
-    [entry_point] = re.findall(r'^podcast = "(.*)"$', block("toml"), re.MULTILINE)
-    (installed / "entry_points.txt").write_text(f"[polyscene.plugins]\npodcast = {entry_point}\n")
-    return {**os.environ, "PYTHONPATH": str(site)}
+def readme_plugin() -> str:
+    """The module that README.md prints."""
+    [text] = [step.text for step in FOLLOWER.steps(README) if step.path.endswith("polyscene_podcast/__init__.py")]
+    return text
 
 
-def polyscene(arguments: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "polyscene.cli.app", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def test_the_plugin_of_the_readme_is_short(readme_plugin: str) -> None:
+    assert len([line for line in readme_plugin.splitlines() if line.strip()]) <= 32
 
 
-def test_the_example_plugin_is_short_and_found(podcast: dict[str, str], tmp_path: Path) -> None:
-    statements = [line for line in block("python").splitlines() if line.strip()]
-    assert len(statements) <= 30
-    result = polyscene(["plugins", "list", "--json"], tmp_path, podcast)
-    assert result.returncode == 0, result.stderr
-    assert "podcast" in {record["name"] for record in json.loads(result.stdout)}
+def test_the_plugin_of_the_readme_trains(
+    readme_plugin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
 
-
-@pytest.mark.slow
-def test_the_example_plugin_trains(podcast: dict[str, str], tmp_path: Path) -> None:
-    import numpy as np
     import pandas as pd
 
-    random = np.random.default_rng(0)
-    topics = ["birds of the north", "history of bread", "chess openings", "deep sea animals"]
-    items = [f"episode {i}" for i in range(40)]
-    pd.DataFrame({"item_id": items, "text": [f"{topics[i % 4]}, part {i}" for i in range(40)]}).to_csv(
-        tmp_path / "episodes.csv", index=False
+    from polyscene import generate
+    from polyscene.registry.host import load_host
+    from polyscene.scaffold import new_plugin
+    from polyscene.testing.backbone import write_small_backbone
+    from polyscene.testing.runs import host_of, short_config
+    from polyscene.training.run import train
+
+    folder = new_plugin("podcast", "scenario", tmp_path, load_host(no_plugins=True)).folder
+    (folder / "polyscene_podcast" / "__init__.py").write_text(readme_plugin)
+    tables = generate(users=30, items=20, interactions=300)
+    tables.items[["item_id", "text"]].to_csv(tmp_path / "episodes.csv", index=False)
+    plays: pd.DataFrame = tables.interactions[["user_id", "item_id", "timestamp"]]
+    plays.to_csv(tmp_path / "plays.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    importlib.invalidate_caches()
+    host = host_of(importlib.import_module("polyscene_podcast"))
+    model = write_small_backbone(tmp_path / "backbone")
+    config = short_config(
+        host, {"podcast": {}}, f"backbone.model={model}", f"data.cache={tmp_path / 'cache'}", run=tmp_path / "run"
     )
-    plays = [(f"u{u}", items[i], 1_700_000_000 + i) for u in range(60) for i in sorted(random.permutation(40)[:8])]
-    pd.DataFrame(plays, columns=["user_id", "item_id", "timestamp"]).to_csv(tmp_path / "plays.csv", index=False)
-    arguments = ["train", "scenario=podcast", "trainer=smoke", "experiment=none", "run.dir=run"]
-    result = polyscene(arguments, tmp_path, podcast)
-    assert result.returncode == 0, result.stdout + result.stderr
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert {row["scenario"] for row in metrics["results"]} == {"podcast"}
-    assert (tmp_path / "run" / "report.html").is_file()
+    run = train(config, host)
+    assert '"podcast"' in (run / "metrics.json").read_text()
+    assert (run / "report.html").is_file()
+
+
+class TestFollowing:
+    """The program that follows the guides, on small ones."""
+
+    @staticmethod
+    def follow(folder: Path, text: str) -> bool:
+        guide = folder / "guide.md"
+        guide.write_text(text)
+        return FOLLOWER.follow(guide, folder / "work")
+
+    def test_files_are_written_and_commands_run_in_order(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        file = "A file, `a/b.py`:\n\n```python\nprint('hello   there')\n```\n"
+        text = f"{file}\n```console\n$ python a/b.py\nhello there\n```\n"
+        assert self.follow(tmp_path, text)
+        assert "hello   there\n" in capfd.readouterr().out
+        assert (tmp_path / "work/a/b.py").read_text() == "print('hello   there')\n"
+
+    @pytest.mark.parametrize(
+        ("console", "says"),
+        [
+            ("$ python -c 1\nsomething", "the guide says that this is printed: something"),
+            ("$ python -c 'raise SystemExit(3)'\n$ python -c 'print(12345)'", "exit code 3"),
+        ],
+    )
+    def test_what_is_not_as_the_guide_says_ends_it(
+        self, console: str, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert not self.follow(tmp_path, f"```console\n{console}\n```\n")
+        said = capfd.readouterr().out
+        assert says in said
+        assert "\n12345\n" not in said
+
+    def test_a_block_without_a_name_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="no file name before this block of yaml"):
+            list(FOLLOWER.steps("Some options.\n\n```yaml\na: 1\n```\n"))
+
+    @pytest.mark.parametrize(
+        ("command", "expected"),
+        [
+            ("polyscene train scenario=x", "polyscene train scenario=x trainer=smoke"),
+            ("polyscene train trainer=quick", "polyscene train trainer=quick"),
+            ("polyscene train -m seed=0,1", "polyscene train -m seed=0,1 trainer=smoke experiment=none"),
+            ("polyscene data list", "polyscene data list"),
+        ],
+    )
+    def test_trainings_are_short(self, command: str, expected: str) -> None:
+        assert FOLLOWER.shortened(command) == expected.split()
