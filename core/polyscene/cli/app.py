@@ -10,6 +10,7 @@ import click
 
 from polyscene.cli import (
     adapt,
+    bench,
     compare,
     completion,
     data,
@@ -40,6 +41,7 @@ Examples:
   polyscene recommend run=latest scenario=video user=42 k=5
   polyscene transfer scenario=[video,music] trainer=smoke
   polyscene compare runs/A runs/B --sort mean
+  polyscene bench quick
   polyscene adapt run=latest scenario=music shots=16
   polyscene pretrain scenario=video trainer.steps=20
   polyscene data list
@@ -67,6 +69,7 @@ for _command in (
     adapt.adapt,
     transfer.transfer,
     compare.compare,
+    bench.bench,
     pretrain.pretrain,
     data.data,
     plugins.plugins,

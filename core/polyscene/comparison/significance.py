@@ -98,7 +98,7 @@ def _p_value(differences: np.ndarray) -> float | None:
         return None
     if np.ptp(differences) == 0:
         return 1.0 if differences[0] == 0 else 0.0
-    return float(stats.ttest_1samp(differences, 0.0)[1])
+    return float(np.asarray(stats.ttest_1samp(differences, 0.0))[1])
 
 
 def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:

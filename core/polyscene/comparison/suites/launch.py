@@ -1,0 +1,97 @@
+"""Starts jobs as processes of their own: each has its own peak of memory and dies alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from polyscene.comparison.suites.jobs import Job
+
+LOGS = "logs"
+Launch = Callable[[Sequence[str], Path], str]
+"""Runs a command, writes what it says to a file, and returns why it failed, empty if it did not."""
+
+
+@dataclass
+class Processes:
+    """Runs ``polyscene`` commands, a few at a time.
+
+    Args:
+        workers: how many run at once; they share the processor's cores.
+    """
+
+    workers: int = 1
+    _running: set[subprocess.Popen[bytes]] = field(default_factory=set, init=False)
+
+    def __call__(self, words: Sequence[str], log: Path) -> str:
+        """A :data:`Launch`."""
+        threads = str(max(1, (os.cpu_count() or 1) // self.workers))
+        environment = {"OMP_NUM_THREADS": threads, **os.environ}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as said:
+            process = subprocess.Popen(  # noqa: S603  (our own program, no shell)
+                [sys.executable, "-m", "polyscene.cli.app", *words],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+            self._running.add(process)
+            try:
+                code = process.wait()
+            finally:
+                self._running.discard(process)
+        return reason_in(log.read_text(encoding="utf-8", errors="replace"), code) if code else ""
+
+    def stop(self) -> None:
+        """End what is running; it goes on from its last checkpoint when the suite is run again."""
+        for process in list(self._running):
+            process.terminate()
+
+
+def run_jobs(jobs: Iterable[Job], suite: Path, launch: Launch, workers: int) -> Iterator[tuple[Job, str]]:
+    """Run jobs, those that start from others after them; yields each with the reason if it failed, empty if not.
+
+    Args:
+        jobs: what is not finished yet.
+        suite: the suite's folder.
+        launch: runs one.
+        workers: how many at once.
+    """
+    waiting = list(jobs)
+    broken: set[str] = set()
+    for later in (False, True):
+        wave = [job for job in waiting if (job.base is not None) == later]
+        with ThreadPoolExecutor(workers) as pool:
+            futures: dict[Future[str], Job] = {}
+            for job in wave:
+                if job.base is not None and job.base.name in broken:
+                    yield job, f"it starts from {job.base.name}, which failed"
+                else:
+                    futures[pool.submit(launch, job.line(suite), suite / LOGS / f"{job.name}.log")] = job
+            try:
+                for future in as_completed(futures):
+                    job, reason = futures[future], future.result()
+                    broken |= {job.name} if reason else set()
+                    yield job, reason
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(launch, Processes):
+                    launch.stop()
+                raise
+
+
+def reason_in(said: str, code: int) -> str:
+    """Why a command failed, from what it wrote: its error message, or the last line."""
+    message = said.rpartition("\nError: ")[2] if "\nError: " in f"\n{said}" else ""
+    if said.startswith("Error: ") and not message:
+        message = said.removeprefix("Error: ")
+    lines = [line for line in (message or said).splitlines() if line.strip()]
+    if code < 0:
+        return f"it was killed by signal {-code}"
+    return "\n".join(lines if message else lines[-1:]) or f"exit code {code}"
