@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import browser  # noqa: F401  (a fixture)
+
 # Where several processes share the cores, one thread each.
 MAX_THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 

@@ -14,6 +14,7 @@ import pytest
 from polyscene.errors import CheckpointError
 from polyscene.report import write_html, write_metrics
 from polyscene.report.vega import vega_script
+from tests.report.drawn import specs
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -117,6 +118,18 @@ def test_everything_the_run_knows_is_shown(run: Path) -> None:
         "name: quickstart",
         "validation ndcg@10",
         "ages are groups",
+        "torch 2.13.0",
+        "gate",
+        "NVIDIA H100",
+        "512 MiB",
+        "user 6040",
+        "Alien (1979); Heat (1995)",
+        "and 10 more",
+        "Aliens (1986)",
+        "came next: rank 17",
+        "More examples, warm items",
+        "Scenarios compared",
+        "4.47%",
     ):
         assert part in text
 
@@ -130,6 +143,8 @@ def test_hostile_texts_stay_texts(run: Path, metrics: dict[str, Any], hostile: s
     metrics["skipped"] = {hostile: hostile}
     metrics["seconds"][hostile] = 1.0
     write_metrics(run, metrics)
+    metrics["examples"][0] |= {"asked": hostile, "past": [hostile], "next": [hostile]}
+    metrics["by_count"][0]["method"] = hostile
     (run / "resolved.yaml").write_text(f"title: {hostile}\n")
     (run / "fingerprint.json").write_text("{}")
     found = page(run)
@@ -139,6 +154,30 @@ def test_hostile_texts_stay_texts(run: Path, metrics: dict[str, Any], hostile: s
     assert not {name for _, attributes in found.attributes for name in attributes if name.startswith("on")}
     assert any("{{ 7 * 7 }}" in text for text in found.texts)
     assert abs(len(found.attributes) - clean) < 60, "no element comes from data"
+
+
+def test_what_is_drawn_is_what_was_measured(run: Path) -> None:
+    drawn = specs(write_html(run).read_text(encoding="utf-8"))
+    first = drawn["video, warm items, ndcg@10"]["data"]["values"]
+    assert [(row["label"], row["value"]) for row in first] == [
+        ("joint model", 0.123457),
+        ("single-scenario model", 0.111111),
+        ("popularity", 0.0178),
+    ]
+    count = {(row["label"], row["x"]): row["y"] for row in drawn["video by count"]["data"]["values"]}
+    assert count["joint model", "0\n100 targets"] == 0.05
+    assert count["popularity", "256 and more\n100 targets"] == 0.1
+    cells = drawn["All scenarios and methods"]["data"]["values"]
+    assert {(cell["row"], cell["text"], cell["framed"]) for cell in cells} >= {("joint model", "0.1235", True)}
+    words = drawn["Running words of the one (down) that the other (across) has as well"]["data"]["values"]
+    assert [(row["row"], row["column"], row["text"]) for row in words] == [
+        ("video", "social", "25%"),
+        ("social", "video", "75%"),
+    ]
+    cosine = drawn["Cosine between the gradients of scenarios"]["data"]["values"]
+    assert {row["text"] for row in cosine} == {"-0.250"}
+    assert [row["y"] for row in drawn["video loss"]["data"]["values"]][:2] == [8.0, 7.9]
+    assert "Seconds by stage" in drawn
 
 
 @pytest.mark.parametrize("missing", ["metrics.jsonl", "resolved.yaml", "fingerprint.json"])

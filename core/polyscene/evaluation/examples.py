@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from textwrap import shorten
 from typing import Any
@@ -78,6 +79,7 @@ def _asked(measured: Measured, requests: Requests, tables: Tables) -> list[dict[
             {
                 "scenario": subject.name,
                 "population": measured.population.name,
+                "kind": "user" if subject.from_history else "fact",
                 "asked": asked,
                 "past": _titles(tables, past[:PAST]),
                 "past_count": len(past),
@@ -96,6 +98,13 @@ def _of_row(requests: Requests, row: int) -> list[int]:
 
 
 def _titles(tables: Tables, items: list[int]) -> list[str]:
-    known = item_titles(tables, items)
-    ids = tables.items["item_id"]
-    return [shorten(known.get(item) or str(ids.iloc[item]), LONGEST, placeholder="...") for item in items]
+    """What items are called; those that share a name are told apart by their ids."""
+    known, ids = item_titles(tables, items), tables.items["item_id"]
+    shared = Counter(known.get(item) for item in items)
+    names = []
+    for item in items:
+        name = known.get(item) or str(ids.iloc[item])
+        names.append(
+            shorten(name, LONGEST, placeholder="...") + (f" ({ids.iloc[item]})" if shared[name] > 1 else "")
+        )
+    return names

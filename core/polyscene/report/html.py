@@ -8,14 +8,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from polyscene.report.by_count import count_chart
 from polyscene.report.charts import Bar, Line, Point, bars, lines
 from polyscene.report.few_shot import shot_chart, shot_curves
 from polyscene.report.history import Curve, read_curves
-from polyscene.report.overview import choices, scenario_map
-from polyscene.report.page import CONFIG, text_of, write_page
+from polyscene.report.overview import choices, made_with, scenario_map
+from polyscene.report.page import CONFIG, fingerprint_of, text_of, write_page
 from polyscene.report.scenarios import COSINE, FACTS, cosine_map, mean_cosines, shared_maps
 from polyscene.report.schema import read_metrics
 from polyscene.report.summary import (
+    POPULATION_TITLES,
     Block,
     blocks,
     lower_is_better,
@@ -47,8 +49,12 @@ def write_html(run: Path) -> Path:
         "scenarios": {name: [block for block in all_blocks if block.scenario == name] for name in scenarios},
         "anchors": {name: f"scenario-{i}" for i, name in enumerate(scenarios)},
         "curves": {name: [curve for curve in curves if curve.scenario == name] for name in scenarios},
+        "count_charts": {name: count_chart(name, metrics.get("by_count", [])) for name in scenarios},
+        "examples": {name: _examples(name, metrics) for name in scenarios},
+        "stage_chart": _stage_chart(metrics["seconds"]),
+        "population_titles": POPULATION_TITLES,
         "scenario_map": scenario_map(all_blocks),
-        "choices": choices(text_of(run / CONFIG)),
+        "choices": {**choices(text_of(run / CONFIG)), **made_with(fingerprint_of(run))},
         "comparison": metrics.get("scenarios"),
         "fact_formats": FACTS,
         "shared_maps": shared_maps,
@@ -86,6 +92,20 @@ def _curve_chart(curve: Curve) -> Markup:
     merged = f", each point the mean of {curve.averaged} records" if curve.averaged > 1 else ""
     title = f"{curve.scenario} {curve.metric}".strip()
     return lines(title, [line], height=150, caption=title + merged)
+
+
+def _stage_chart(seconds: Mapping[str, float]) -> Markup | str:
+    stages = [Bar(stage, spent, own=True) for stage, spent in seconds.items() if stage != "total"]
+    return bars("Seconds by stage", stages, axis="seconds") if stages else ""
+
+
+def _examples(scenario: str, metrics: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """A scenario's examples by population."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for example in metrics.get("examples", []):
+        if example["scenario"] == scenario:
+            found.setdefault(example["population"], []).append(example)
+    return found
 
 
 def _parameters(parameters: Mapping[str, Any]) -> dict[str, int]:

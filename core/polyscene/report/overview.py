@@ -16,6 +16,10 @@ CHOICES = ("strategy", "adapter", "balancer", "router", "backbone", "fusion", "s
 """Parts of the config that have a name, in the order in which a reader asks for them."""
 
 
+PACKAGES = ("polyscene", "torch", "transformers")
+COMMIT = 12  # letters of a commit that tell it apart
+
+
 def choices(config: str) -> dict[str, str]:
     """What was chosen, from the text of resolved.yaml: scenarios, seed, and the name of each part."""
     try:
@@ -28,8 +32,23 @@ def choices(config: str) -> dict[str, str]:
     said |= {part: found[part].get("name") for part in CHOICES if isinstance(found.get(part), dict)}
     trainer = found.get("trainer")
     if isinstance(trainer, dict):
-        said |= {"steps": trainer.get("steps"), "rows per step": trainer.get("batch_size")}
+        said |= {
+            "steps": trainer.get("steps"),
+            "rows per step": trainer.get("batch_rows"),
+            "learning rate": trainer.get("lr"),
+        }
     return {what: str(value) for what, value in said.items() if value not in (None, "")}
+
+
+def made_with(fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """The versions that results depend on most, from the rows of a fingerprint."""
+    versions = {name: fingerprint.get(f"versions · {name}") for name in PACKAGES}
+    said = {
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
+        "python": fingerprint.get("python", ""),
+        "code": fingerprint.get("git", "")[:COMMIT],
+    }
+    return {what: value for what, value in said.items() if value}
 
 
 def scenario_map(blocks: Sequence[Block]) -> Markup | str:

@@ -55,7 +55,7 @@ def _render(run: Path, template: str, values: Mapping[str, Any], home: str) -> s
     return environment.get_template(template).render(
         name=run.resolve().name,
         config=text_of(run / CONFIG),
-        fingerprint=_fingerprint(run / "fingerprint.json"),
+        fingerprint=fingerprint_of(run),
         style=Markup(style),  # noqa: S704  (our own file)
         scripts=[Markup(script) for script in scripts],  # noqa: S704  (vl-convert's and our own)
         style_hash=_digest(style),
@@ -78,10 +78,10 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _fingerprint(path: Path) -> Mapping[str, str]:
-    """The fingerprint as rows; nested values as JSON."""
+def fingerprint_of(run: Path) -> Mapping[str, str]:
+    """The fingerprint of a run as rows; nested values as JSON."""
     try:
-        found: Any = json.loads(text_of(path) or "{}")
+        found: Any = json.loads(text_of(run / "fingerprint.json") or "{}")
     except ValueError:
         return {"fingerprint.json": "not valid JSON"}
     if not isinstance(found, dict):

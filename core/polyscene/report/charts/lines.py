@@ -19,9 +19,9 @@ DASHES = [[6, 3], [2, 3], [9, 3, 2, 3], [1, 0], [4, 2], [12, 4], [2, 2, 6, 2], [
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a line, with its spread to both sides where it is known."""
+    """A point of a line, with its spread to both sides where it is known; ``x`` may be words where ``even``."""
 
-    x: float
+    x: float | str
     y: float
     spread: float | None = None
 
@@ -70,7 +70,12 @@ def lines(
     ]
     several = len(drawn) > 1
     dotted = max((len(line.points) for line in drawn), default=0) <= DOTTED
-    across = {"axis": {"labelAngle": 0}} if even else {"axis": {"tickCount": 5}, "scale": {"nice": False}}
+    words = {"labelAngle": 0, "labelExpr": "split(datum.label, '\\n')"}
+    across = (
+        {"axis": words, "sort": None, "scale": {"domain": _places(drawn)}}
+        if even
+        else {"axis": {"tickCount": 5}, "scale": {"nice": False}}
+    )
     upwards = {"type": "quantitative", "scale": {"zero": False}, "title": y or None}
     color, dash = _telling_apart(drawn)
     encoding = {
@@ -123,12 +128,19 @@ def _telling_apart(drawn: Sequence[Line]) -> tuple[dict[str, Any], dict[str, Any
     return color, dash
 
 
+def _places(drawn: Sequence[Line]) -> list[float | str]:
+    """All values of ``x``: numbers ascending, words as they come."""
+    found = dict.fromkeys(point.x for line in drawn for point in line.points)
+    numbers = [place for place in found if not isinstance(place, str)]
+    return [*sorted(numbers), *(place for place in found if isinstance(place, str))]
+
+
 def _described(line: Line) -> str:
     if not line.points:
         return line.label
     first, last = line.points[0], line.points[-1]
     values = [point.y for point in line.points]
     return (
-        f"{line.label} from {figure(first.y)} at {first.x:g} to {figure(last.y)} at {last.x:g}, "
+        f"{line.label} from {figure(first.y)} at {first.x} to {figure(last.y)} at {last.x}, "
         f"lowest {figure(min(values))}, highest {figure(max(values))}"
     )

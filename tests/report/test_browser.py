@@ -1,0 +1,117 @@
+"""Pages in a real browser: nothing is refused or asked for, charts are to scale, tables sort, dark is dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from polyscene.report import write_html, write_metrics, write_transfer_page
+from tests.browser import DESKTOP, PHONE, Browser
+from tests.report.test_few_shot import few_shot
+from tests.report.test_transfer_page import run as transfer_run  # noqa: F401  (a fixture)
+
+CHARTS = "figure.chart .plot svg"
+DRAWN = (
+    f"return [...document.querySelectorAll('{CHARTS}')].map((svg) => svg.querySelectorAll('path, text').length)"
+)
+WIDTHS = """
+return [...arguments[0].querySelectorAll('.layer_0_marks path')].map((path) => path.getBBox().width)
+"""
+CHART = "return document.querySelector(`figure[aria-label='${arguments[0]}']`)"
+
+
+@pytest.fixture
+def page(run: Path, metrics: dict[str, Any]) -> Path:
+    """The page of a run with everything that one can show."""
+    write_metrics(run, {**metrics, "few_shot": few_shot()})
+    return write_html(run)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE])
+def test_a_run_is_drawn_and_nothing_is_refused_or_asked_for(
+    page: Path, browser: Browser, size: tuple[int, int]
+) -> None:
+    browser.open(page, size=size, dark=size == PHONE)
+    assert browser.complaints() == []
+    assert browser.requests() == []
+    assert browser.run("return document.querySelectorAll('figure.chart').length") == len(browser.run(DRAWN)) >= 8
+    assert min(browser.run(DRAWN)) > 3
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0], "no sideways scrolling"
+
+
+def test_bars_are_to_scale(page: Path, browser: Browser) -> None:
+    browser.open(page)
+    chart = browser.run(CHART, "video, warm items, ndcg@10")
+    joint, single, popularity = browser.run(WIDTHS, chart)
+    assert joint / popularity == pytest.approx(0.1234567 / 0.0178, rel=0.02)
+    assert joint / single == pytest.approx(0.1234567 / 0.1111111, rel=0.02)
+
+
+def test_a_click_sorts_and_another_turns_the_order(page: Path, browser: Browser) -> None:
+    browser.open(page)
+    [table] = browser.run(
+        "return [...document.querySelectorAll('table')]"
+        ".filter((table) => table.caption?.textContent.includes('full ranking')).slice(0, 1)"
+    )
+    column = "return [...arguments[0].tBodies[0].rows].map((row) => row.cells[1].dataset.value)"
+    click = "arguments[0].tHead.querySelectorAll('button')[1].click()"
+    order = "return arguments[0].tHead.querySelectorAll('th')[1].ariaSort"
+    assert browser.run(column, table) == ["0.1234567", "0.1111111", "0.0178"]
+    browser.run(click, table)
+    assert (browser.run(order, table), browser.run(column, table)[0]) == ("descending", "0.1234567")
+    browser.run(click, table)
+    assert (browser.run(order, table), browser.run(column, table)[0]) == ("ascending", "0.0178")
+
+
+def test_colors_follow_the_reader(page: Path, browser: Browser) -> None:
+    looks = """
+    const bar = document.querySelector('figure.chart .layer_0_marks path');
+    const label = document.querySelector('figure.chart .mark-text text');
+    return [document.body, bar, label].map((one) => {
+      const style = getComputedStyle(one);
+      return one === document.body ? style.backgroundColor : style.fill;
+    });
+    """
+    browser.open(page)
+    light = browser.run(looks)
+    browser.open(page, dark=True)
+    dark = browser.run(looks)
+    assert all(one != other for one, other in zip(light, dark, strict=True))
+    for background, _, text in (light, dark):
+        assert abs(_brightness(background) - _brightness(text)) > 150
+
+
+def test_names_from_data_do_nothing(run: Path, metrics: dict[str, Any], browser: Browser, hostile: str) -> None:
+    for row in metrics["results"]:
+        row.update(scenario=hostile, method=f"{hostile} {row['method']}", metric=hostile)
+    metrics["examples"][0]["past"] = [hostile]
+    write_metrics(run, {**metrics, "by_count": []})
+    browser.open(write_html(run))
+    assert browser.complaints() == []
+    assert browser.run("return document.querySelectorAll('img').length") == 0
+    assert "{{ 7 * 7 }}" in browser.run("return document.querySelector('figure.chart').textContent")
+
+
+def test_a_transfer_run_is_drawn(transfer_run: Path, browser: Browser) -> None:  # noqa: F811
+    browser.open(write_transfer_page(transfer_run))
+    assert browser.complaints() == []
+    chart = browser.run(CHART, "Transfer matrix: trained on (down), tested on (across)")
+    texts = browser.run(
+        "return [...arguments[0].querySelectorAll('.mark-text text')].map((t) => t.textContent)", chart
+    )
+    assert "0.4050" in texts
+    assert len(browser.run(WIDTHS, chart)) == 10
+
+
+def test_a_chart_that_cannot_be_drawn_says_so(page: Path, browser: Browser) -> None:
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace('"mark":"rule"', '"mark":"ruler"', 1).replace('"height":240', '"height":', 1))
+    browser.open(page)
+    assert any("JSON" in line for line in browser.complaints())
+    assert "could not be drawn" in browser.run("return document.querySelector('main').textContent")
+
+
+def _brightness(color: str) -> float:
+    return sum(float(part) for part in color[color.index("(") + 1 : -1].split(",")[:3]) / 3
