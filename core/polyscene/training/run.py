@@ -9,6 +9,9 @@ from polyscene.backbone import Suffix
 from polyscene.config.controls import CHANGES, MODELS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
+from polyscene.evaluation.by_count import ByCount
+from polyscene.evaluation.examples import Examples
+from polyscene.evaluation.measured import Measured
 from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
 from polyscene.evaluation.per_request import PerRequest
 from polyscene.features.text import TextEncoder
@@ -23,7 +26,7 @@ from polyscene.training.loggers import Logger, NoLogger
 from polyscene.training.models import ModelTrainer
 from polyscene.training.prepare import prepare
 from polyscene.training.provenance import source_of
-from polyscene.training.reporter import Reporter, peak_memory_mib
+from polyscene.training.reporter import Reporter, device_facts, peak_memory_mib
 from polyscene.training.scenario_facts import scenario_facts
 from polyscene.training.session import Session, prepare_torch
 from polyscene.training.strategy import JOINT, Plan, Single, Strategy
@@ -55,7 +58,7 @@ class _Run:
         self.method_seconds: dict[str, dict[str, float]] = {}
         self.rows: list[dict[str, Any]] = []
         self.parameters: dict[str, Any] = {}
-        self.per_request = PerRequest()
+        self.per_request, self.by_count = PerRequest(), ByCount()
 
     def train(self) -> Path:
         prepare_torch(self.config)
@@ -71,6 +74,7 @@ class _Run:
         self.session = Session(self.config, self.host, self.fabric.device, self.reporter.say)
         prepared = prepare(self.session, self.fabric, self.reporter, self.folder)
         self.loaded, self.subjects = prepared.loaded, prepared.subjects
+        self.examples = Examples({name: one.tables for name, one in self.loaded.scenarios.items()})
         logger: Logger = self.config.logger.build(run=self.folder) if self.fabric.is_global_zero else NoLogger()
         trainer = ModelTrainer(prepared, self.fabric, self.reporter, logger, self.folder)
         try:
@@ -113,7 +117,7 @@ class _Run:
                 length,
                 method=plan.method,
                 seed=self.config.seed,
-                keep=self.per_request.add,
+                keep=self._keep,
             )
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
         subjects = {name: self.subjects[name] for name in lengths}
@@ -127,10 +131,14 @@ class _Run:
                 if control in MODELS:
                     continue
                 rows, seconds = evaluate_baseline(
-                    control, subject, self.loaded.scenarios[name], self.session, self.per_request.add
+                    control, subject, self.loaded.scenarios[name], self.session, self._keep
                 )
                 if rows:
                     self._add(name, control, rows, seconds)
+
+    def _keep(self, measured: Measured) -> None:
+        for keeper in (self.per_request, self.by_count, self.examples):
+            keeper.add(measured)
 
     def _add(self, name: str, method: str, rows: list[dict[str, Any]], seconds: float) -> None:
         # The control of a rating task is the same for every model: it is kept once.
@@ -173,12 +181,15 @@ class _Run:
                 "seconds": {stage: round(seconds, 3) for stage, seconds in self.reporter.seconds.items()},
                 "method_seconds": self.method_seconds,
                 "memory_mb": peak_memory_mib(),
+                "device": device_facts(self.session.device),
                 "parameters": self.parameters,
                 "backbone_texts": self.session.backbone.forwards,
                 "sources": {
                     name: source_of(self.session, name, one) for name, one in self.loaded.scenarios.items()
                 },
                 "scenarios": scenario_facts(self.loaded),
+                "by_count": self.by_count.rows(),
+                "examples": self.examples.rows(),
                 "skipped": dict(self.loaded.skipped),
             },
         )
