@@ -30,17 +30,6 @@ def test_each_built_in_plugin_works_alone(only: str) -> None:
     assert list(host.scenarios) == [only]
 
 
-def test_two_plugins_cannot_bring_the_same_scenario(install: Install) -> None:
-    install("a", GOOD.format(scenario="podcast"))
-    install("b", GOOD.format(scenario="podcast"), version="0.9")
-    host = load_host(allow=["a", "b"])
-    records = {record.name: record for record in host.records}
-    assert records["a"].status == "active"
-    assert records["b"].status == "broken"
-    assert "scenario 'podcast' is already brought by polyscene-a 0.2.0" in records["b"].reason
-    assert host.providers["podcast"] == "a"
-
-
 def test_a_strangers_plugin_cannot_take_a_built_in_scenario(install: Install) -> None:
     install("aaa", GOOD.format(scenario="video"), distribution="aaa-plugins")  # sorts before polyscene
     host = load_host(allow=["aaa", "video"])

@@ -84,6 +84,10 @@ class Registry:
             )
         return names[name]
 
+    def find(self, kind: str, name: str) -> Component | None:
+        """A component, ``None`` where there is none of that name."""
+        return self._by_kind[kind].get(name)
+
     def names(self, kind: str) -> list[str]:
         return sorted(self._by_kind[kind])
 

@@ -43,8 +43,14 @@ def checked_scenarios(found: Any, owners: Mapping[str, str]) -> dict[str, Scenar
     return named
 
 
-def checked_components(found: Any, plugin: str, registry: Registry) -> list[Component]:
+def checked_components(found: Any, plugin: str, registry: Registry, sources: Mapping[str, str]) -> list[Component]:
     """Components with their provider filled in, from what ``polyscene_components`` returned.
+
+    Args:
+        found: the hook's result.
+        plugin: the plugin's name.
+        registry: the components that are known already.
+        sources: the distribution behind each plugin.
 
     Raises:
         PluginError: a wrong type, an unknown kind, a malformed name, or a name that is taken.
@@ -59,7 +65,11 @@ def checked_components(found: Any, plugin: str, registry: Registry) -> list[Comp
         own.add(dataclasses.replace(component, provider=plugin))
     components = list(own)
     for component in components:
-        registry.check(component)
+        taken = registry.find(component.kind, component.name)
+        if taken is not None:
+            owner = sources.get(taken.provider, taken.provider)
+            what = f"{component.kind} '{component.name}'"
+            raise PluginError(f"{what} is already registered by {owner}; give it another name")
     return components
 
 

@@ -48,10 +48,11 @@ class Host:
         """All components. The first access imports the core's parts and asks the plugins for theirs."""
         if self._registry is None:
             registry = builtin_registry()
+            sources = {record.name: record.source for record in self.records}
             for record in self._active():
                 found = self._manager.call("polyscene_components", only=record.name).get(record.name, ())
                 try:
-                    components = checked_components(found, record.name, registry)
+                    components = checked_components(found, record.name, registry, sources)
                 except PluginError as error:
                     self._stop(record, error.what)
                     continue

@@ -40,9 +40,7 @@ class PluginManager:
         allowed = None if allow is None else set(allow)
         _check_allowed(allowed, {candidate.name for candidate in candidates})
         for candidate in candidates:
-            record = PluginRecord(
-                candidate.name, candidate.entry_point.value, candidate.distribution, candidate.version
-            )
+            record = PluginRecord.of(candidate)
             twin = self.records.get(record.name)
             if twin is not None:
                 record.stop("broken", f"the plugin name '{record.name}' is already taken by {twin.source}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from polyscene.registry.discovery import Candidate
+
 Status = Literal["active", "broken", "disabled"]
 
 
@@ -34,6 +36,11 @@ class PluginRecord:
     hooks: list[str] = field(default_factory=list)
     scenarios: list[str] = field(default_factory=list)
     components: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> PluginRecord:
+        """What is known before the module is imported."""
+        return cls(candidate.name, candidate.entry_point.value, candidate.distribution, candidate.version)
 
     @property
     def source(self) -> str:

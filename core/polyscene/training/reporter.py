@@ -68,7 +68,7 @@ class Reporter:
             f"mend or update the plugin (`polyscene plugins check {{name}}` tests it); the traceback is in "
             f"{folder / 'log.txt'}, and the same command with run.dir={folder} goes on from the last checkpoint"
         )
-        found = blamed(error, fix)
+        found = blamed(error, self.host.records, fix)
         if found is None:
             return
         if self._log is not None:

@@ -1,0 +1,3 @@
+"""Needs a newer minor version."""
+
+POLYSCENE_API = "1.99"

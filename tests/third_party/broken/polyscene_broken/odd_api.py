@@ -1,0 +1,3 @@
+"""States something else than a version."""
+
+POLYSCENE_API = "one"

@@ -1,0 +1,4 @@
+"""Is not even Python."""
+
+
+def broken(:
