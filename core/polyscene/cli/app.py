@@ -13,6 +13,7 @@ from polyscene.cli import (
     bench,
     compare,
     completion,
+    config,
     data,
     doctor,
     evaluate,
@@ -25,6 +26,7 @@ from polyscene.cli import (
 from polyscene.cli.messages import print_error
 from polyscene.errors import PolysceneError
 from polyscene.registry import trace
+from polyscene.registry.blame import blamed
 from polyscene.registry.host import ALLOW_VARIABLE, NO_PLUGINS
 
 USER_ERROR = 2
@@ -44,6 +46,7 @@ Examples:
   polyscene bench quick
   polyscene adapt run=latest scenario=music shots=16
   polyscene pretrain scenario=video trainer.steps=20
+  polyscene config list
   polyscene data list
   polyscene doctor""",
 )
@@ -72,6 +75,7 @@ for _command in (
     bench.bench,
     pretrain.pretrain,
     data.data,
+    config.config,
     plugins.plugins,
     doctor.doctor,
     completion.completion,
@@ -97,6 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; let Python not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (Exception, SystemExit) as error:
+        plugins_error = blamed(error)
+        if plugins_error is None:
+            raise
+        print_error(plugins_error)
+        return USER_ERROR
     return result if isinstance(result, int) else 0
 
 
