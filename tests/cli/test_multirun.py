@@ -1,20 +1,18 @@
-"""Multirun: every job runs, a failed one stops no other, and each leaves its outcome."""
+"""Multirun: every job runs, a failed one stops no other, each leaves its outcome, and what is finished is kept."""
 
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from polyscene.cli import app
-from polyscene.cli.outcomes import read_outcomes
-from polyscene.errors import DataError
-from polyscene.registry.host import ALLOW_VARIABLE
+from polyscene.cli.outcomes import Outcome, read_outcomes
+from polyscene.config import extras
 from tests.plugin_factory import install_plugin
 
 FAILING = """
@@ -31,28 +29,6 @@ def load(config, data):
 def polyscene_scenarios():
     return [Scenario("radio", load)]
 """
-
-
-@pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Stands for training: keeps the configs, and fails where the seed is 1 (by mistake) or 2 (by a fault)."""
-    configs: list[Any] = []
-
-    def train(config: Any, host: Any) -> Path:
-        configs.append(config)
-        if config.seed == 1:
-            raise DataError("the data is lost", where="video", fix="look for it")
-        if config.seed == 2:
-            raise ZeroDivisionError("a fault of ours")
-        return Path(config.run.dir)
-
-    module = types.ModuleType("polyscene.training.run")
-    module.train = train
-    monkeypatch.setitem(sys.modules, "polyscene.training.run", module)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(ALLOW_VARIABLE, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    return configs
 
 
 def test_one_job(trained: list[Any], tmp_path: Path) -> None:
@@ -114,11 +90,105 @@ def test_a_sweep_over_scenario_lists(trained: list[Any]) -> None:
     assert [list(config.scenario) for config in trained] == [["video"], ["video", "music"]]
 
 
-def test_a_fixed_folder_gives_each_job_the_same_place_again(trained: list[Any]) -> None:
-    for _ in range(2):
-        assert app.main(["train", "-m", "scenario=video", "seed=0,3", "run.dir=sweep"]) == 0
-    places = [config.run.dir for config in trained]
-    assert places[:2] == places[2:]
+def test_the_same_command_keeps_what_is_finished_and_repeats_the_rest(
+    trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "-m", "scenario=video", "seed=0,1,3", "run.dir=sweep"]
+    assert app.main(command) == 2
+    assert [config.seed for config in trained] == [0, 1, 3]
+    first = read_outcomes(tmp_path / "sweep")
+    capsys.readouterr()
+    assert app.main(command) == 2
+    assert [config.seed for config in trained[3:]] == [1]
+    again = read_outcomes(tmp_path / "sweep")
+    assert [outcome.kept for outcome in again] == [True, False, True]
+    assert [outcome.status for outcome in again] == ["finished", "failed", "finished"]
+    assert [outcome.seconds for outcome in again[::2]] == [outcome.seconds for outcome in first[::2]]
+    assert "before, with the same config" in capsys.readouterr().out
+    assert (
+        app.main([*command[:3], "seed=0,3,4", command[-1]]) == 0
+    )  # a larger sweep keeps what it shares with this
+    assert [config.seed for config in trained[4:]] == [4]
+
+
+def test_a_finished_job_of_another_config_is_not_taken_for_this_one(trained: list[Any], tmp_path: Path) -> None:
+    for steps in (5, 6):
+        # Which job this is does not say how many steps it trains: only the fingerprint tells.
+        (tmp_path / "steps.yaml").write_text(f"steps: {steps}")
+        given = ["scenario=video", f"trainer.steps={steps}", "seed=0", "hydra.sweep.subdir=job", "run.dir=sweep"]
+        app.main(["train", "-m", *given])
+    assert [config.trainer.steps for config in trained] == [5, 6]
+
+
+def test_a_job_whose_process_was_killed_is_listed_and_continued(
+    trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "-m", "scenario=video", "seed=0,3", "run.dir=sweep"]
+    trained.append("kill the next one")
+    assert app.main(command) == 130
+    assert [outcome.status for outcome in read_outcomes(tmp_path / "sweep")] == ["running"]
+    assert app.main(command) == 0
+    assert [outcome.status for outcome in read_outcomes(tmp_path / "sweep")] == ["finished", "finished"]
+    assert "killed" in Outcome(0).words()
+
+
+def test_a_launcher_that_breaks_down_leaves_the_others_listed(
+    trained: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("a worker process was terminated")
+
+    app.main(["train", "-m", "scenario=video", "seed=0", "run.dir=sweep"])
+    monkeypatch.setattr("hydra._internal.core_plugins.basic_launcher.BasicLauncher.launch", broken)
+    capsys.readouterr()
+    assert app.main(["train", "-m", "scenario=video", "seed=0,3", "run.dir=sweep"]) == 2
+    shown = capsys.readouterr()
+    assert "the launcher broke down (a worker process was terminated)" in shown.err
+    assert "repeat the command with run.dir=sweep" in shown.err
+
+
+def test_a_folder_in_which_another_process_works(
+    trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sweep").mkdir()
+    with FileLock(tmp_path / "sweep" / ".lock"):
+        assert app.main(["train", "-m", "scenario=video", "seed=0,3", "run.dir=sweep"]) == 2
+    assert "another process runs jobs in this folder" in capsys.readouterr().err
+    assert trained == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trainer.lr=interval(0.001,0.01)"], "let hydra/sweeper=optuna search in it"),
+        (["adapter=glob(zzz*)"], "stands for no value"),
+        (["hydra/launcher=slrum"], "did you mean 'slurm'?"),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jbos=2"], "n_jbos"),
+    ],
+)
+def test_a_sweep_that_cannot_be(
+    words: list[str], told: str, trained: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(["train", "-m", "scenario=video", *words]) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_launcher_whose_package_is_missing(
+    trained: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(extras, "_is_installed", lambda module: False)
+    given = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,3"]
+    assert app.main(["train", "-m", "scenario=video", *given]) == 2
+    told = capsys.readouterr().err
+    assert "hydra/launcher=joblib needs a package that is not installed" in told
+    assert '.[sweep]"' in told
+    assert "1 problem" in told  # its options are not complained about as well
+
+
+def test_a_pattern_stands_for_all_names_that_it_fits(trained: list[Any]) -> None:
+    assert app.main(["train", "-m", "scenario=video", "adapter=glob(f*)"]) == 0
+    assert [config.adapter.name for config in trained] == ["film", "fusion"]
 
 
 def test_long_and_odd_values_make_short_folder_names(trained: list[Any], tmp_path: Path) -> None:

@@ -36,26 +36,40 @@ def check_configs(host: Host, names: Iterable[str] = ()) -> Iterator[tuple[Recip
         for group in (EXPERIMENT,) if wanted else _CHOICES:
             for recipe in recipes(host, group):
                 if not wanted or recipe.name in wanted:
-                    yield recipe, _problems(recipe, host)
+                    yield recipe, [*_problems(recipe, host), *_lacks(recipe)]
+        for recipe in _without_file(host) if not wanted else ():
+            yield recipe, _problems(recipe, host)
 
 
 def count_choices(host: Host) -> int:
-    """How many files there are to check."""
-    return sum(len(names) for group, names in config_names(host).items() if group in _CHOICES)
+    """How many choices there are to check."""
+    files = sum(len(names) for group, names in config_names(host).items() if group in _CHOICES)
+    return files + len(_without_file(host))
+
+
+def _without_file(host: Host) -> list[Recipe]:
+    """Choices that start from their defaults."""
+    files = config_names(host)
+    known = [(component.kind, component.name) for component in host.registry if component.kind in COMPONENT_GROUPS]
+    known += [("scenario", name) for name in host.scenarios]
+    return [Recipe(kind, name, "", "", "") for kind, name in known if name not in files.get(kind, ())]
 
 
 def _problems(recipe: Recipe, host: Host) -> list[str]:
     found = Problems("")
     # Parts are tried with two scenarios, the least that a router or a balancer can be asked about.
     line = f"{recipe.group}={recipe.name}"
+    lines = [line] if recipe.group in (EXPERIMENT, "scenario") else [*_two(host), line]
     try:
-        lines = [line] if recipe.group in (EXPERIMENT, "scenario") else [*_two(host), line]
         check_train(composed("train", lines), host, found, TrainConfig)
     except PolysceneError as error:
         found.add_error(error)
-    if recipe.lacks():
-        found.add(f"the file does not open with {', '.join(recipe.lacks())}", fix="see conf/README.md")
     return found.found
+
+
+def _lacks(recipe: Recipe) -> list[str]:
+    missing = ", ".join(recipe.lacks())
+    return [f"the file does not open with {missing}: see conf/README.md"] if missing else []
 
 
 def _two(host: Host) -> list[str]:

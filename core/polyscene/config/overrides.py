@@ -151,7 +151,7 @@ class _Entry:
 
 def _entry(line: str, problems: Problems) -> _Entry | None:
     try:
-        override = OverridesParser.create(config_loader=_hydra().config_loader).parse_override(line)
+        [override] = OverridesParser.create(config_loader=_hydra().config_loader).parse_overrides([line])
     except HydraException:
         override = None
     if override is None or not override.key_or_group:
