@@ -13,6 +13,7 @@ import pytest
 
 from polyscene.errors import CheckpointError
 from polyscene.report import write_html, write_metrics
+from polyscene.report.schema import schema_of
 from polyscene.report.vega import vega_script
 from tests.report.drawn import specs
 
@@ -198,6 +199,15 @@ def test_a_run_without_results_or_sources(run: Path, metrics: dict[str, Any]) ->
     parameters = {"backbone": 0, "trainable": 0, "adapters": {}}
     write_metrics(run, metrics | empty | {"parameters": parameters})
     assert "This run has no results yet." in " ".join(page(run).texts)
+
+
+def test_a_run_that_kept_only_what_every_run_keeps(run: Path, metrics: dict[str, Any]) -> None:
+    required = schema_of("metrics.json")["required"]
+    write_metrics(run, {key: value for key, value in metrics.items() if key in required})
+    (run / "metrics.jsonl").unlink()
+    text = " ".join(page(run).texts)
+    assert "0.1235" in text
+    assert "Examples" not in text
 
 
 def test_no_metrics_no_report(tmp_path: Path) -> None:

@@ -82,6 +82,23 @@ def test_the_rows_of_a_run(finished: Path) -> None:
     assert len(keys) == len(set(keys))
 
 
+def test_examples_and_counts_are_of_every_scenario_that_ranks(learned: Path) -> None:
+    metrics = read_metrics(learned)
+    methods = ["joint", "popularity", "item_knn"]
+    for example in metrics["examples"]:
+        assert [one["method"] for one in example["methods"]] == methods
+        best = next(one["rank"] for one in example["methods"] if one["method"] == "joint")
+        shown = [item["hit"] for item in example["methods"][0]["items"]]
+        assert any(shown) == (best is not None and best <= len(shown))
+    for rows in (metrics["examples"], metrics["by_count"]):
+        assert {row["scenario"] for row in rows} == {SHOP, PEOPLE, LIKES, FACTS}
+    targets = {}
+    for row in metrics["by_count"]:
+        targets.setdefault((row["scenario"], row["low"]), set()).add(row["targets"])
+    assert all(len(counts) == 1 for counts in targets.values()), "the same targets for every method"
+    assert metrics["device"] == {"name": "cpu", "memory_mb": None}
+
+
 def test_controls_are_measured_on_the_same_rows_as_the_model(learned: Path) -> None:
     for row in rows_of(learned, method="joint", metric="ndcg@10"):
         same = {key: row[key] for key in ("scenario", "view", "population", "metric")}

@@ -59,9 +59,12 @@ class Examples:
                 }
             )
 
-    def rows(self) -> list[dict[str, Any]]:
-        """What ``metrics.json`` holds under ``examples``."""
-        return [example for examples in self._shown.values() for example in examples]
+    def rows(self, own: str = "") -> list[dict[str, Any]]:
+        """What ``metrics.json`` holds under ``examples``; the run's ``own`` method comes first."""
+        examples = [example for examples in self._shown.values() for example in examples]
+        for example in examples:
+            example["methods"].sort(key=lambda one: one["method"] != own)
+        return examples
 
 
 def _asked(measured: Measured, requests: Requests, tables: Tables) -> list[dict[str, Any]]:

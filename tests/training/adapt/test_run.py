@@ -59,6 +59,13 @@ def test_the_curve_holds_every_method_number_and_draw(runs: tuple[Path, Path]) -
     assert zero["adapted"] == zero["no_adaptation"]
 
 
+def test_examples_are_of_the_kept_model_and_what_stands_beside_it(runs: tuple[Path, Path]) -> None:
+    examples = read_metrics(runs[0])["examples"]
+    assert {example["scenario"] for example in examples} == {LIKES}
+    first = [one["method"] for one in examples[0]["methods"]]
+    assert first == ["adapted", "no_adaptation", "scratch", "popularity"], "one draw of the most shots"
+
+
 def test_the_new_run_is_evaluated_with_the_same_figures_and_others_keep_theirs(
     finished: Path, runs: tuple[Path, Path]
 ) -> None:

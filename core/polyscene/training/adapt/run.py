@@ -149,7 +149,7 @@ class _Adaptation:
             kept.read,
             self.rows,
             {method: round(seconds, 3) for method, seconds in self.seconds.items()},
-            self.examples.rows(),
+            self.examples.rows(ADAPTED),
         )
 
     def _adapted(self, one: LoadedScenario, draw: int, *, whole: bool, count: int | str) -> _Fitted:
