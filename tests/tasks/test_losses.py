@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,17 @@ def test_softmax_gradients_are_finite_where_no_candidate_counts() -> None:
     SoftmaxLoss(None)(positive, candidates, WINDOWS, includes_positive=False).sum().backward()
     assert positive.grad is not None
     assert torch.isfinite(positive.grad).all()
+
+
+def test_full_softmax_of_padding_that_points_at_a_masked_item_is_nothing() -> None:
+    scores = SCORES.clone()
+    scores[..., 0] = -math.inf
+    padded = replace(WINDOWS, valid_BT=torch.tensor([[True, False]]))
+    loss = SoftmaxLoss(None)(POSITIVE, scores.requires_grad_(), padded, includes_positive=True)
+    assert loss[0, 1] == 0
+    (loss**2).sum().backward()
+    assert scores.grad is not None
+    assert torch.isfinite(scores.grad).all()
 
 
 def test_bpr_is_the_mean_over_pairs_that_count() -> None:

@@ -58,7 +58,9 @@ class SoftmaxLoss(RankingLoss):
         if includes_positive:
             # The same figure as below from one fused kernel: half as many passes over the [B, T, C] scores.
             target_R, scores_RC = windows.item_BT.flatten(), candidates_BTC.flatten(0, 1)
-            return functional.cross_entropy(scores_RC, target_R, reduction="none").view_as(positive_BT)
+            loss_R = functional.cross_entropy(scores_RC, target_R, reduction="none")
+            # Padding may point at an item that does not count; what a subclass makes of infinity has no gradient.
+            return loss_R.view_as(positive_BT).masked_fill(~windows.valid_BT, 0.0)
         # Where all candidates of a step are masked, logsumexp of -inf alone would have a gradient of NaN.
         candidates_BTC = candidates_BTC.clamp(min=torch.finfo(candidates_BTC.dtype).min)
         return torch.logaddexp(candidates_BTC.logsumexp(dim=-1), positive_BT) - positive_BT

@@ -116,6 +116,15 @@ class LossSuite(ComponentSuite):
         why = "what stands at padded steps changes the loss of others: weigh with windows.valid_BT"
         assert_same(after[windows.valid_BT], before[windows.valid_BT], why)
 
+    def test_padding_that_points_at_a_masked_item_leaves_gradients_finite(self) -> None:
+        windows, scores = self.windows(), self.scores()
+        scores[~windows.valid_BT, windows.item_BT[~windows.valid_BT]] = -math.inf
+        scores.requires_grad_()
+        found = self.made()(self.scores(1)[..., 0], scores, windows, includes_positive=True)
+        total = torch.where(windows.valid_BT, found, 0.0).sum()  # as the engine does it
+        (gradient_BTC,) = torch.autograd.grad(total, scores)
+        assert gradient_BTC.isfinite().all(), "padded steps spoil gradients: zero them by windows.valid_BT first"
+
     def test_it_is_repeatable_and_moves_no_state(self) -> None:
         loss, scores = self.made().eval(), self.scores()
         before = snapshot(loss)
