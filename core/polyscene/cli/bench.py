@@ -39,7 +39,7 @@ def bench(
     """
     from polyscene.cli.messages import print_broken
     from polyscene.comparison.suites.choice import narrowed, print_suites
-    from polyscene.comparison.suites.config import read_suite
+    from polyscene.comparison.suites.files import read_suite
     from polyscene.registry.host import load_host
 
     host = load_host()

@@ -95,8 +95,11 @@ def _along(comparison: Comparison, entry: Entry) -> dict[str, float | str]:
             values[column.title] = mean
     if (mean := comparison.mean(entry)) is not None:
         values[f"mean {comparison.averaged[0].metric}"] = mean
-    costs = {COSTS[key].title: entry.cost[key] for key in ("seconds", "parameters") if key in entry.cost}
-    return values | costs
+    if "seconds" in entry.cost:
+        values[COSTS["seconds"].title] = entry.cost["seconds"]
+    if "parameters" in entry.cost:
+        values[COSTS["parameters"].title] = round(entry.cost["parameters"])
+    return values
 
 
 def _runs(parts: Sequence[Part]) -> list[Any]:

@@ -14,7 +14,8 @@ import numpy as np
 from polyscene.errors import ConfigError
 from polyscene.evaluation.per_request import read_per_request
 from polyscene.report.history import Curve, read_curves
-from polyscene.report.schema import METRICS, read_metrics
+from polyscene.report.page import FILE as PAGE
+from polyscene.report.schema import METRICS, TRANSFER, read_metrics
 from polyscene.training.folder import RESOLVED, read_config
 
 _OUTCOME = "outcome.json"  # how a job of a multirun ended
@@ -83,7 +84,7 @@ def find_runs(places: Iterable[Path]) -> Found:
     for place in places:
         inside = [place] if (place / RESOLVED).is_file() else _below(place)
         if not any((folder / METRICS).is_file() for folder in inside):
-            missing.append(f"  - {place}: {'there is no finished run in it' if place.is_dir() else 'no folder'}")
+            missing.append(f"  - {place}: {_lacking(place)}")
         folders |= dict.fromkeys(inside)
     if missing:
         raise ConfigError(
@@ -97,6 +98,12 @@ def find_runs(places: Iterable[Path]) -> Found:
         [Run(folder) for folder in kept if (folder / METRICS).is_file()],
         {str(folder): _reason(folder) for folder in kept if not (folder / METRICS).is_file()},
     )
+
+
+def _lacking(place: Path) -> str:
+    if (place / TRANSFER).is_file():
+        return f"it is a run of polyscene transfer, compared in its own {place / PAGE}"
+    return "there is no finished run in it" if place.is_dir() else "no folder"
 
 
 def _below(place: Path) -> list[Path]:

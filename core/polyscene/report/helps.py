@@ -13,16 +13,23 @@ from polyscene.report.transfer_view import MARKS
 from polyscene.report.units import figure
 
 CAPTION = (
-    "Down: what was learned. Across: what was tested. A pair: the figure of a model that learned only the one, above "
-    "the better of popularity and the untrained model on the other. Last row: the joint model minus the one trained "
-    "alone. Green helps, brown hurts; + and \N{MINUS SIGN} where it is clear. Below: the cosine between the gradients "
-    "of both and the share of the tested scenario's words that the other one has."
+    "Down: what was learned. Across: what was tested. A pair: the figure of a model that learned only the one, "
+    "above the better of popularity and the untrained model on the other. Last row: the joint model minus the one "
+    "trained alone. Green helps, brown hurts, a sign behind the figure where it is clear. Below: the cosine between their "
+    "gradients, and the share of the tested scenario's words that the other one has."
 )
 JOINTLY = "all jointly"
+THAN_ALONE = {
+    "clearly better": "clearly better than alone",
+    "clearly worse": "clearly worse than alone",
+    "within spread": "within the spread of training alone",
+    "of unknown spread": "not to be told from training alone: its spread is not known",
+}
+"""What is said of a verdict on joint minus single training."""
 
 
 def helps_map(found: Mapping[str, Any]) -> Markup:
-    """The picture.
+    """The picture; empty where nothing can be compared yet.
 
     Args:
         found: the contents of transfer.json.
@@ -30,6 +37,8 @@ def helps_map(found: Mapping[str, Any]) -> Markup:
     columns = {one["scenario"]: one for one in found["matrix"]["columns"]}
     titles = {name: f"{name}\n{one['metric']}" for name, one in columns.items()}
     effects = list(_effects(found))
+    if not effects:
+        return Markup("")
     cells = []
     for source, target, effect, mark in effects:
         widest = max((abs(other[2]) for other in effects if other[1] == target), default=0.0) or 1.0
@@ -56,8 +65,9 @@ def helps_sentences(found: Mapping[str, Any]) -> Iterator[str]:
             for mark in ("gain", "loss")
         }
         said = [f"{verb} by {', '.join(names)}" for verb, names in _verbs(by_mark) if names]
-        together = f"; trained jointly it is {outcomes[target]}" if target in outcomes else ""
-        yield f"{target} is {' and '.join(said) or 'clearly helped or hurt by no other scenario alone'}{together}."
+        together = f"; trained jointly it is {THAN_ALONE[outcomes[target]]}" if target in outcomes else ""
+        alone = " and ".join(said) or "neither clearly helped nor clearly hurt by another scenario alone"
+        yield f"{target} is {alone}{together}."
 
 
 def _verbs(by_mark: Mapping[str, list[str]]) -> Iterator[tuple[str, list[str]]]:

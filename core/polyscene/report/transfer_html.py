@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from polyscene.report.charts import Bar, Cell, bars, heat
+from polyscene.report.helps import helps_map, helps_sentences
 from polyscene.report.page import write_page
 from polyscene.report.scenarios import FACTS, cosine_map, shared_maps
 from polyscene.report.schema import read_transfer
@@ -37,6 +38,8 @@ def write_transfer_page(run: Path) -> Path:
         "view": view,
         "notes": (LEGEND, ZERO_SHOT, SINGLE_NOTE),
         "marks": MARKS,
+        "helps": helps_map(view.found),
+        "helps_sentences": list(helps_sentences(view.found)),
         "heat": lambda matrix, title: _heat(view, matrix, title),
         "difference_chart": lambda entry: _difference_chart(view, entry),
         "cosine_map": _cosine_map(view.found["cosines"]) if view.found["cosines"] else "",

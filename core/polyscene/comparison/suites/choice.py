@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from polyscene.comparison.suites.config import SuiteConfig, read_suite, suites
+from polyscene.comparison.suites.config import SuiteConfig
+from polyscene.comparison.suites.files import read_suite, suites
 from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 

@@ -1,87 +1,23 @@
-"""Jobs: the runs that a suite is made of, each a command with its arguments, checked before the first starts."""
+"""The jobs of a suite, all checked before the first one starts."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from polyscene.comparison.suites.config import SuiteConfig, scenario_of_override
+from polyscene.comparison.suites.config import SuiteConfig
+from polyscene.comparison.suites.files import scenario_of_override
+from polyscene.comparison.suites.job import Job
 from polyscene.config.adapt import prepare_adapt
 from polyscene.config.compose import compose
 from polyscene.config.controls import MODELS
 from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.transfer import prepare_transfer
-from polyscene.errors import CheckpointError, ConfigError, PolysceneError, Problems
+from polyscene.errors import ConfigError, PolysceneError, Problems
 from polyscene.registry.host import Host
-from polyscene.report.schema import METRICS, TRANSFER
-from polyscene.training.files import read_json
-from polyscene.training.finished import is_finished
 from polyscene.training.folder import config_fingerprint
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of a suite.
-
-    Args:
-        command: ``train``, ``adapt`` or ``transfer``.
-        group: whose scenarios.
-        protocol: in which way.
-        method: of which method.
-        seed: with which seed; None for all seeds in one run.
-        arguments: what the command is given, without the folder.
-        key: tells it from the same job of a changed suite.
-        held: the scenario that it adapts to.
-        config: the config of a training.
-        base: the training that it starts from.
-    """
-
-    command: str
-    group: str
-    protocol: str
-    method: str
-    seed: int | None
-    arguments: tuple[str, ...]
-    key: str
-    held: str = ""
-    config: TrainConfig | None = None
-    base: Job | None = None
-
-    @property
-    def name(self) -> str:
-        """Its folder within that of the suite."""
-        seed = "" if self.seed is None else f"seed{self.seed}"
-        held = (
-            f"to-{self.held}"
-            if self.held and self.command == "adapt"
-            else f"without-{self.held}" * bool(self.held)
-        )
-        parts = [self.group, self.protocol, self.method, held, seed, self.key[:8]]
-        return "-".join(part for part in parts if part)
-
-    def line(self, suite: Path) -> list[str]:
-        """The command's words."""
-        folder = suite / self.name
-        if self.command != "adapt":
-            return [self.command, *self.arguments, f"run.dir={folder}"]
-        assert self.base is not None
-        return [self.command, f"run={suite / self.base.name}", *self.arguments, f"into={folder}"]
-
-    def finished(self, suite: Path) -> bool:
-        """Whether the folder has its results."""
-        folder = suite / self.name
-        if self.config is not None and self.command == "train":
-            return is_finished(folder, self.config)
-        if self.command == "adapt":
-            return (folder / METRICS).is_file()
-        try:
-            found = read_json(folder / TRANSFER)
-        except CheckpointError:
-            return False
-        return found["status"] == "finished" and not found["failed"]
 
 
 def jobs_of(suite: SuiteConfig, host: Host, further: Sequence[str] = ()) -> list[Job]:

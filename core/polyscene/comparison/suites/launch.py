@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyscene.comparison.suites.jobs import Job
+from polyscene.comparison.suites.job import Job
 
 LOGS = "logs"
 Launch = Callable[[Sequence[str], Path], str]

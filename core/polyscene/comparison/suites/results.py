@@ -16,7 +16,7 @@ from polyscene.comparison.page import Part, write_comparison
 from polyscene.comparison.runs import Run
 from polyscene.comparison.selection import with_metrics
 from polyscene.comparison.suites.config import SuiteConfig
-from polyscene.comparison.suites.jobs import Job
+from polyscene.comparison.suites.job import Job
 from polyscene.comparison.table import Comparison
 from polyscene.comparison.terminal import print_comparison
 from polyscene.report.few_shot import ADAPTED, shot_chart, shot_curves, shot_table

@@ -10,7 +10,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from polyscene.comparison.suites.config import SuiteConfig
-from polyscene.comparison.suites.jobs import Job, jobs_of
+from polyscene.comparison.suites.job import Job
+from polyscene.comparison.suites.jobs import jobs_of
 from polyscene.comparison.suites.launch import LOGS, Launch, Processes, run_jobs
 from polyscene.comparison.suites.results import parts_of, print_parts, write_suite_page
 from polyscene.data.files import write_error
