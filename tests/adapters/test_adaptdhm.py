@@ -9,7 +9,7 @@ from torch.nn.functional import gelu, normalize
 from polyscene.adapters.adaptdhm import AdaptDhm, AdaptDhmConfig
 from polyscene.adapters.bank import Routing
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 H = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
 ANY = Routing(index_N=torch.zeros(5, dtype=torch.int64))

@@ -8,7 +8,7 @@ import torch
 from polyscene.adapters.adasparse import AdaSparse, AdaSparseConfig
 from polyscene.adapters.bank import Routing
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 D, K = 4, 3
 INDEX = torch.tensor([2, 0, 2, 0, 0])

@@ -12,8 +12,8 @@ from polyscene.adapters.assorted import AssortedBank, build_bank
 from polyscene.adapters.bottleneck import Bottleneck
 from polyscene.config.choice import chosen
 from polyscene.registry.host import load_host
+from polyscene.testing.state import randomize, round_trip
 from polyscene.training.held import HeldSlices
-from tests.invariants.small_world import randomize, round_trip
 
 D = 8
 HOST = load_host(no_plugins=True)

@@ -11,7 +11,7 @@ from polyscene.adapters.bottleneck import Bottleneck, BottleneckConfig
 from polyscene.adapters.gate import Gate, GateConfig
 from polyscene.adapters.id_feature import IdFeature, IdFeatureConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 K, D = 3, 8
 INDEX = torch.tensor([2, 0, 1, 0, 2])

@@ -13,10 +13,9 @@ from polyscene.adapters.fusion import FusionConfig
 from polyscene.config.choice import chosen
 from polyscene.config.plain import to_mapping
 from polyscene.errors import ConfigError
-from polyscene.registry.components import Component
 from polyscene.registry.host import load_host
-from tests.invariants.small_world import randomize
-from tests.plugins.small import check_adapter
+from polyscene.testing import AdapterSuite
+from polyscene.testing.state import randomize
 
 HOST = load_host(no_plugins=True)
 K, D = 3, 8
@@ -72,10 +71,13 @@ def test_fusion_starts_as_the_mean_of_its_members():
     torch.testing.assert_close(bank(H, Routing(index_N=INDEX)), by_members(bank).mean(0))
 
 
-def test_every_property_holds_on_members_of_every_sort(tmp_path):
-    name = "fusion"  # the invariants run over all combinations, with their default members
-    component = next(one for one in COMPONENTS if one.name == name)
-    check_adapter(Component("adapter", name, component.build, lambda: choice_of(name, MIXED).options), tmp_path)
+class TestMembersOfEverySort(AdapterSuite):
+    """The invariants run over all combinations, with their default members."""
+
+    component = next(one for one in COMPONENTS if one.name == "fusion")
+
+    def config(self):
+        return choice_of("fusion", MIXED).options
 
 
 @pytest.mark.parametrize("name", ALL)

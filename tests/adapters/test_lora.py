@@ -11,7 +11,7 @@ from torch.nn.functional import gelu
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.lora import Lora, LoraConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 D, K, RANK = 8, 3, 2
 INDEX = torch.tensor([2, 0, 1, 0, 2])

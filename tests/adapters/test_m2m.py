@@ -9,7 +9,7 @@ from torch.nn.functional import leaky_relu
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.m2m import M2m, M2mConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 INDEX = torch.tensor([2, 0, 1, 0, 2])
 H = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))

@@ -9,7 +9,7 @@ from torch.nn.functional import gelu
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.m3oe import M3oe, M3oeConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize, round_trip
+from polyscene.testing.state import randomize, round_trip
 
 H = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
 

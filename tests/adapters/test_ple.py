@@ -9,7 +9,7 @@ from torch.nn.functional import gelu
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.ple import Ple, PleConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 INDEX = torch.tensor([2, 0, 1, 0, 2])
 H = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ import torch
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.ppnet import Ppnet, PpnetConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 D, K = 4, 3
 INDEX = torch.tensor([2, 0, 1, 0, 2])

@@ -9,7 +9,7 @@ from torch.nn.functional import gelu
 from polyscene.adapters.bank import Routing
 from polyscene.adapters.sarnet import Sarnet, SarnetConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 D, K = 4, 3
 INDEX = torch.tensor([2, 0, 1, 0, 2])

@@ -10,7 +10,7 @@ from polyscene.adapters.bank import Routing
 from polyscene.adapters.partitioned_norm import PartitionedNorm
 from polyscene.adapters.star import Star, StarConfig
 from polyscene.errors import ConfigError
-from tests.invariants.small_world import randomize
+from polyscene.testing.state import randomize
 
 D, K = 4, 3
 INDEX = torch.tensor([2, 0, 2, 0, 1, 0])

@@ -11,36 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from polyscene.backbone import Backbone, BackboneConfig
 from polyscene.backbone.folder import model_folder
 from polyscene.data.access import DataAccess
 from polyscene.errors import DataNotAvailable
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+from polyscene.testing.backbone import write_small_backbone
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random BERT of 3 layers, 32 wide, whose tokens are single characters."""
-    folder = tmp_path_factory.mktemp("tiny-bert")
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.2,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+    return write_small_backbone(tmp_path_factory.mktemp("tiny-bert"))
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from polyscene.backbone import BackboneConfig, Suffix
 from polyscene.data.columns import Text
+from polyscene.testing.state import randomize
 from polyscene.training.assembly import build_model
 from polyscene.training.meta.config import MetaConfig
 from polyscene.training.meta.objective import MetaObjective
 from polyscene.training.meta.tasks import SceneTasks
 from polyscene.training.objective import ObjectiveContext
-from tests.invariants.small_world import randomize
 from tests.tiny import FACTS, SHOP, tiny_config, tiny_session
 from tests.training.meta.scenes import SMALL, plain_loop
 

@@ -10,7 +10,8 @@ import torch
 from polyscene.data.columns import Id, Text
 from polyscene.features import EntityEncoder, SharedModules
 from polyscene.features.count_gate import CountGate
-from tests.invariants.small_world import TRAIN_ROWS, make_context, make_frame, registry
+from polyscene.testing.world import TRAIN_ROWS, make_context, make_frame
+from tests.invariants.small_world import registry
 
 CONCAT = registry().get("fusion", "concat")
 ROWS = torch.arange(40)
@@ -23,7 +24,7 @@ def made(*columns: Text | Id) -> EntityEncoder:
     entity = EntityEncoder(
         columns, registry=registry(), fusion=registry().get("fusion", "concat"), count_gate=True
     )
-    context = replace(make_context(len(frame), SharedModules()), train_counts=COUNTS)
+    context = replace(make_context(frame, SharedModules()), train_counts=COUNTS)
     entity.fit(frame, context)
     entity.bind(frame, context)
     return entity.eval()

@@ -12,7 +12,9 @@ from torch import nn
 from polyscene.data.columns import Category, Id, Number, Tags, Text
 from polyscene.errors import CheckpointError, ConfigError, DataError
 from polyscene.features import EntityEncoder, SharedModules
-from tests.invariants.small_world import TRAIN_ROWS, make_context, make_frame, registry, round_trip
+from polyscene.testing.state import round_trip
+from polyscene.testing.world import TRAIN_ROWS, make_context, make_frame
+from tests.invariants.small_world import registry
 
 ROWS = torch.arange(40)
 
@@ -25,8 +27,8 @@ def fit(columns, frame=None, **options) -> EntityEncoder:
     torch.manual_seed(0)
     frame, shared = make_frame() if frame is None else frame, SharedModules()
     entity = declare(columns, **options)
-    entity.fit(frame, make_context(len(frame), shared))
-    entity.bind(frame, make_context(len(frame), shared))
+    entity.fit(frame, make_context(frame, shared))
+    entity.bind(frame, make_context(frame, shared))
     return entity
 
 
@@ -113,7 +115,7 @@ def test_a_closed_gate_changes_nothing_until_it_opens(fusion):
     component = registry().get("fusion", fusion)
     config = component.config() if component.config else None
     frame, shared = make_frame(), SharedModules()
-    context = make_context(len(frame), shared)
+    context = make_context(frame, shared)
     entities = []
     for columns, gated in (([Text(), Id()], ()), ([Text(), Id(), Text("facts", encoder="tfidf")], {"facts"})):
         entity = EntityEncoder(columns, registry=registry(), fusion=component, fusion_config=config, gated=gated)
@@ -142,11 +144,11 @@ def test_round_trip_through_a_checkpoint(tmp_path):
             self.items = declare(columns, gated={"price"})
 
     first, second = Model(), Model()
-    first.items.fit(frame, make_context(len(frame), first.shared))
-    second.items.load_fitted(json.loads(json.dumps(first.items.fitted())), make_context(len(frame), second.shared))
+    first.items.fit(frame, make_context(frame, first.shared))
+    second.items.load_fitted(json.loads(json.dumps(first.items.fitted())), make_context(frame, second.shared))
     round_trip(first, second, tmp_path / "model.safetensors")
     for model in (first, second):
-        model.items.bind(frame, make_context(len(frame), model.shared))
+        model.items.bind(frame, make_context(frame, model.shared))
         model.eval()
     assert torch.equal(first.items(ROWS), second.items(ROWS))
 
@@ -154,11 +156,11 @@ def test_round_trip_through_a_checkpoint(tmp_path):
 def test_a_checkpoint_of_other_columns_is_refused():
     fitted = fit([Text(), Id()]).fitted()
     with pytest.raises(CheckpointError, match="item_id-id"):
-        declare([Text()]).load_fitted(fitted, make_context(40))
+        declare([Text()]).load_fitted(fitted, make_context(make_frame()))
 
 
 def test_a_checkpoint_of_another_backbone_is_refused():
-    context = make_context(40)
+    context = make_context(make_frame())
     context.embedding_dim = 99
     with pytest.raises(CheckpointError, match="99"):
         declare([Text()]).load_fitted({"text-text": {"embedding_dim": 12}}, context)
@@ -167,7 +169,7 @@ def test_a_checkpoint_of_another_backbone_is_refused():
 def test_event_columns_are_read_by_event_row():
     events = pd.DataFrame({"price": [1.0, 2.0, float("nan"), 4.0], "kind": [0, 1, 0, 1]})
     entity = declare([Number("price"), Category("kind")], id_column="")
-    context = make_context(len(events))
+    context = make_context(make_frame().head(len(events)))
     entity.fit(events, context)
     entity.bind(events, context)
     assert entity(torch.tensor([[3, 0], [1, 1]])).shape == (2, 2, 16)

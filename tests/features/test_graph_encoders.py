@@ -18,7 +18,8 @@ from polyscene.features.side_vectors import SideVectorsEncoder, SideVectorsEncod
 from polyscene.graph import KnowledgeGraph
 from polyscene.graph.items import ItemGraph
 from polyscene.graph.vectors import structural_vectors
-from tests.invariants.small_world import make_context, registry
+from polyscene.testing.world import make_context, make_frame
+from tests.invariants.small_world import registry
 
 FACTS = [
     ("alien", "genre", "horror"),
@@ -37,7 +38,7 @@ def graph(facts: list[tuple[str, str, str]] | None = None) -> ItemGraph:
 
 
 def context(shared: SharedModules | None = None, items: ItemGraph | None = None) -> FitContext:
-    made = make_context(len(ENTITIES), shared)
+    made = make_context(make_frame().head(len(ENTITIES)), shared)
     return replace(made, train_rows=np.ones(len(ENTITIES), dtype=bool), graph=items or graph())
 
 

@@ -12,7 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from polyscene.errors import ConfigError
 from polyscene.routing import COMPONENTS, Router, check_worth_routing, mean_so_far
 from polyscene.routing.recognition import Recognition, RecognitionConfig
-from tests.invariants.small_world import D_MODEL, default_build, randomize, round_trip
+from polyscene.testing.state import randomize, round_trip
+from polyscene.testing.world import D_MODEL
+from tests.invariants.small_world import default_build
 
 SCENARIOS = 4
 ROUTERS = [component for component in COMPONENTS if component.name != "none"]

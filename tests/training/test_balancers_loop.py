@@ -1,4 +1,4 @@
-"""Balancers in the loop: they go on where they stopped, wait for nothing, and their cosines are written."""
+"""Balancers in the loop: they wait for nothing, and their cosines are written."""
 
 from __future__ import annotations
 
@@ -14,54 +14,14 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene.errors import ConfigError
-from polyscene.training import fit
 from polyscene.training.balancers import aggregated
 from polyscene.training.balancers.gradient import GradientBalancer
-from polyscene.training.files import read_tensors
 from polyscene.training.fit import Progress, task_weights
 from polyscene.training.run import train
 from polyscene.training.step import Step
 from tests.model.test_device_hygiene import DEVICE, draw, fake
 from tests.tiny import FACTS, PEOPLE, SHOP, tiny_config, tiny_fitting, tiny_host, tiny_model
 from tests.training.balancing import LOSS_BASED, balancer
-
-STATEFUL = ("uncertainty", "dwa", "famo", "gradnorm", "gradvac", "nash")
-
-
-class Stop(BaseException):
-    """Stands for a kill."""
-
-
-@pytest.mark.parametrize("name", STATEFUL)
-def test_it_goes_on_where_it_stopped(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bit for bit, though a step holds two of the scenarios only."""
-    options = ("trainer.max_scenarios_per_step=2", *(("balancer.every=1",) if name == "dwa" else ()))
-    short = ("trainer.steps=6", "trainer.eval_every=3", "trainer.patience=0", f"balancer={name}", *options)
-    config = tiny_config("", (SHOP, PEOPLE, "likes"), *short)
-    tiny_fitting(config, tmp_path / "whole").run()
-
-    def stopping(*arguments: Any) -> None:
-        save(*arguments)
-        raise Stop
-
-    save = fit.save_training
-    with monkeypatch.context() as patch:
-        patch.setattr(fit, "save_training", stopping)
-        with pytest.raises(Stop):
-            tiny_fitting(config, tmp_path / "stopped").run()
-    tiny_fitting(config, tmp_path / "stopped").run()
-    whole, resumed = (read_tensors(tmp_path / f"{run}/training-6.safetensors") for run in ("whole", "stopped"))
-    assert whole.keys() == resumed.keys()
-    state = [key for key in whole if key.startswith("objective.balancer.")]
-    assert state
-    assert any(not torch.equal(whole[key], initial(name, key)) for key in state)
-    for key, tensor in whole.items():
-        assert torch.equal(tensor, resumed[key]), key
-
-
-def initial(name: str, key: str) -> Tensor:
-    """What a balancer of three scenarios begins with."""
-    return balancer(name, (SHOP, PEOPLE, "likes")).state_dict()[key.removeprefix("objective.balancer.")]
 
 
 @pytest.mark.parametrize("held", [("a", "b", "c"), ("a", "c")], ids=["all", "some"])

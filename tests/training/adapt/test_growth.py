@@ -16,6 +16,7 @@ from polyscene.config.choice import chosen
 from polyscene.config.schema import TrainConfig
 from polyscene.data.windows import take_windows
 from polyscene.model import PolysceneModel
+from polyscene.testing.state import randomize
 from polyscene.training.adapt.learn import learn
 from polyscene.training.adapt.model import grown_model
 from polyscene.training.adapt.owned import Owned
@@ -24,7 +25,6 @@ from polyscene.training.adapt.start import Start
 from polyscene.training.assembly import build_model
 from polyscene.training.checkpoint import load_state, shared_facts, unique_state
 from polyscene.training.loading import Loaded, with_draw
-from tests.invariants.small_world import randomize
 from tests.tiny import ADS, FACTS, LIKES, PEOPLE, SHOP, tiny_config, tiny_host, tiny_session
 
 BASE = (SHOP, FACTS)
