@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.evaluation.by_count import ByCount
 from polyscene.evaluation.evaluator import evaluate_method
@@ -55,6 +56,11 @@ def test_groups_lie_side_by_side_and_their_means_add_up_to_the_whole() -> None:
     assert rows[0]["low"] == 0
     assert len(rows) > 2
     assert [row["high"] for row in rows[:2]] == [0, 3]
+    trained_N = shop.events.matrix([Phase.TRAIN]).sum(axis=0).A1
+    asked = [trained_N[item] for ranking in rankings for item in ranking.item_M.tolist()]
+    for row in rows:
+        high = math.inf if row["high"] is None else row["high"]
+        assert row["targets"] == sum(row["low"] <= count <= high for count in asked)
     assert sum(row["targets"] for row in rows) == sum(len(ranking.rank_M) for ranking in rankings)
     hits = sum(int((ranking.rank_M <= 10).sum()) for ranking in rankings)
     assert hits > 0

@@ -27,6 +27,7 @@ from polyscene.report.summary import (
     spread_statement,
     verdict,
 )
+from polyscene.report.units import duration
 
 
 def write_html(run: Path) -> Path:
@@ -95,7 +96,8 @@ def _curve_chart(curve: Curve) -> Markup:
 
 
 def _stage_chart(seconds: Mapping[str, float]) -> Markup | str:
-    stages = [Bar(stage, spent, own=True) for stage, spent in seconds.items() if stage != "total"]
+    spent = {stage: value for stage, value in seconds.items() if stage != "total"}
+    stages = [Bar(stage, value, own=True, text=duration(value)) for stage, value in spent.items()]
     return bars("Seconds by stage", stages, axis="seconds") if stages else ""
 
 

@@ -19,16 +19,20 @@ LINE_HEIGHT, BAR_OFFSET = (
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: its label, length, spread to both sides (if known) and whether it is what the page is about."""
+    """One bar: its label, length, spread to both sides (if known) and whether it is what the page is about.
+
+    ``text`` is written instead of the figure, for lengths with a unit.
+    """
 
     label: str
     value: float
     spread: float | None = None
     own: bool = False
+    text: str = ""
 
     @property
     def written(self) -> str:
-        return figure(self.value) + (f" ± {figure(self.spread)}" if self.spread is not None else "")
+        return self.text or figure(self.value) + (f" ± {figure(self.spread)}" if self.spread is not None else "")
 
 
 def bars(title: str, values: Sequence[Bar], *, axis: str = "", caption: str = "") -> Markup:
