@@ -47,6 +47,7 @@ def test_counts_which_know_no_seed_are_tested_over_requests_only() -> None:
 def test_identical_methods_do_not_differ() -> None:
     values = {0: np.array([0.1, 0.2, 0.7])}
     found = paired({0: 0.3}, {0: 0.3}, (values, values))
+    assert found is not None
     assert found == PairedTest(0.0, None, 1.0, 1, 3)
     assert not found.clear
 

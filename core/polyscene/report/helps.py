@@ -15,8 +15,8 @@ from polyscene.report.units import figure
 CAPTION = (
     "Down: what was learned. Across: what was tested. A pair: the figure of a model that learned only the one, "
     "above the better of popularity and the untrained model on the other. Last row: the joint model minus the one "
-    "trained alone. Green helps, brown hurts, a sign behind the figure where it is clear. Below: the cosine between their "
-    "gradients, and the share of the tested scenario's words that the other one has."
+    "trained alone. Green helps, brown hurts, a sign behind the figure where it is clear. Below: the cosine of "
+    "their gradients, and the share of the tested scenario's words that the other one has."
 )
 JOINTLY = "all jointly"
 THAN_ALONE = {
