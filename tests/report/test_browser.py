@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from polyscene.report import write_html, write_metrics, write_transfer_page
+from polyscene.report.charts import parallel
 from tests.browser import DESKTOP, PHONE, Browser
+from tests.report.test_charts import RUNS
 from tests.report.test_few_shot import few_shot
 from tests.report.test_transfer_page import run as transfer_run  # noqa: F401  (a fixture)
 
@@ -18,6 +20,9 @@ DRAWN = (
 )
 WIDTHS = """
 return [...arguments[0].querySelectorAll('.layer_0_marks path')].map((path) => path.getBBox().width)
+"""
+OPACITY = """
+return [...arguments[0].querySelectorAll('.mark-line path')].map((line) => Number(getComputedStyle(line).opacity))
 """
 CHART = "return document.querySelector(`figure[aria-label='${arguments[0]}']`)"
 
@@ -103,6 +108,28 @@ def test_a_transfer_run_is_drawn(transfer_run: Path, browser: Browser) -> None: 
     )
     assert "0.4050" in texts
     assert len(browser.run(WIDTHS, chart)) == 10
+
+
+def test_pointing_at_a_run_singles_it_out(page: Path, browser: Browser) -> None:
+    chart = parallel("runs", RUNS, axes=["adapter", "steps", "ndcg@10"], color="steps")
+    page.write_text(page.read_text(encoding="utf-8").replace("</main>", f"{chart}</main>"), encoding="utf-8")
+    browser.open(page)
+    assert browser.complaints() == []
+    drawn = browser.run(CHART, "runs")
+    before = browser.run(OPACITY, drawn)
+    assert sorted(before) == pytest.approx([0.25, 0.625, 1.0]), "stronger from the lowest to the highest"
+    line = browser.run("return arguments[0].querySelector('.mark-line path')", drawn)
+    browser.run("arguments[0].dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))", line)
+    assert sorted(browser.run(OPACITY, drawn)) == pytest.approx([0.1, 0.1, 1.0])
+
+
+def test_a_click_in_a_legend_singles_a_line_out(page: Path, browser: Browser) -> None:
+    browser.open(page)
+    chart = browser.run(CHART, "video by count")
+    assert browser.run(OPACITY, chart) == [1, 1]
+    entry = browser.run("return arguments[0].querySelector('.role-legend-label text')", chart)
+    browser.run("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", entry)
+    assert sorted(browser.run(OPACITY, chart)) == pytest.approx([1 / 6, 1], rel=1e-3)
 
 
 def test_a_chart_that_cannot_be_drawn_says_so(page: Path, browser: Browser) -> None:
