@@ -1,14 +1,15 @@
 """Users that training never saw, known by their first 1, 4 or 16 rows: what a model makes of little.
 
-    python -m benchmarks.quality.user_cold_start                   # five scenarios jointly, three seeds
+    python -m benchmarks.quality.user_cold_start                   # three scenarios jointly, three seeds
     python -m benchmarks.quality.user_cold_start --seeds 0 --shots 1 4
 
 A tenth of the users of ``ecommerce``, ``video`` and ``music`` is kept out of training. Each is asked for their
 test rows with a history of their first rows only; the rest of what they had is masked and told to nobody, so
-that all methods rank the same items at every number of rows. ``joint`` is the multitask model; popularity and
-item-kNN are fitted on the same training rows. Runs of another strategy are measured on the same requests with
-``--run LABEL=FOLDER``, where ``{seed}`` stands for the seed; they need the overrides that ``overrides`` lists.
-About 20 minutes on two quiet cores.
+that all methods rank the same items at every number of rows. ``joint`` is the multitask model. ``meta`` is
+trained in the same way with ``strategy=meta`` and its defaults (ANIL on users): as it is, and ``meta, adapted`` to
+the rows of each user by what it has learned. Popularity and item-kNN are fitted on the same training rows. Further
+runs are measured on the same requests with ``--run LABEL=FOLDER``, where ``{seed}`` stands for the seed; they need
+the overrides that ``overrides`` lists. About 40 minutes on two quiet cores.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ from polyscene.evaluation.requests import POPULATIONS, Requests
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.registry.components import Registry
+from polyscene.training.meta.config import MetaConfig
+from polyscene.training.meta.learner import Learner
+from polyscene.training.meta.serving import adapt_fast, fast_scores, restore_learner
+from polyscene.training.objective import ObjectiveContext
 from polyscene.training.restore import restore
 from polyscene.training.run import train
 
@@ -54,14 +59,14 @@ _REGISTRY = Registry(COMPONENTS)
 def overrides(seed: int) -> list[str]:
     """What every run has in common."""
     splits = [f"scenario.{name}.split.{key}" for name in ASKED for key in ("cold_users=0.1", "cold_items=0")]
-    return [f"seed={seed}", "controls=[]", *splits]
+    return [f"scenario=[{','.join(ASKED)}]", f"seed={seed}", "controls=[]", *splits]
 
 
-def trained(data: RealData, seed: int, folder: Path) -> Path:
-    """The joint run of a seed, from the folder if it was finished before; one that was stopped goes on."""
-    run = folder / f"user_cold_start-{seed}"
+def trained(data: RealData, strategy: str, seed: int, folder: Path) -> Path:
+    """The run of a strategy and seed, from the folder if it was finished before; one that was stopped goes on."""
+    run = folder / f"user_cold_start-{strategy}-{seed}"
     if not (run / "metrics.json").is_file():
-        lines = [*overrides(seed), f"data.root={data.root}", f"run.dir={run}"]
+        lines = [*overrides(seed), f"strategy={strategy}", f"data.root={data.root}", f"run.dir={run}"]
         train(resolve_train(compose("train", lines, data.host), data.host), data.host)
     return run
 
@@ -101,11 +106,26 @@ def baseline_scorer(baseline: Baseline, subject: Subject) -> Scorer:
     return scores
 
 
-def scorers(subject: Subject, models: dict[str, PolysceneModel], length: int) -> Iterator[tuple[str, Scorer]]:
-    """Every method of a scenario: models by label, then baselines fitted on training rows."""
+def adapted_scorer(learner: Learner, subject: Subject, length: int) -> Scorer:
+    """Scores after each user's rows have been learned from, all users of a batch at once."""
+
+    def scores(requests: Requests, view: View) -> torch.Tensor:
+        windows = requests.windows(subject.events, length)
+        fast = adapt_fast(learner, subject.name, windows, len(requests.user_B))
+        return fast_scores(learner, subject.name, fast, windows, view.name)
+
+    return scores
+
+
+def scorers(
+    subject: Subject, models: dict[str, PolysceneModel], learners: dict[str, Learner], length: int
+) -> Iterator[tuple[str, Scorer]]:
+    """Every method of a scenario: models by label, those that adapt, then baselines fitted on training rows."""
     for label, model in models.items():
         model.observe(subject.name, subject.events, [Phase.TRAIN])
         yield label, model_scorer(model, subject, length)
+        if label in learners:
+            yield f"{label}, adapted", adapted_scorer(learners[label], subject, length)
     for name in BASELINES:
         component = _REGISTRY.get("baseline", name)
         baseline: Baseline = component.build(component.config() if component.config else None)
@@ -113,7 +133,6 @@ def scorers(subject: Subject, models: dict[str, PolysceneModel], length: int) ->
         yield name, baseline_scorer(baseline, subject)
 
 
-@torch.inference_mode()
 def measure(figures: OverSeeds, runs: dict[str, Path], data: RealData, seed: int, shots: list[int]) -> None:
     """Add the figures of one seed's runs on their common requests."""
     place = DataConfig(root=str(data.root))
@@ -122,10 +141,19 @@ def measure(figures: OverSeeds, runs: dict[str, Path], data: RealData, seed: int
     }
     first = next(iter(restored.values()))
     models = {label: run.model(run.labels()[0]) for label, run in restored.items()}
+    learners = {
+        label: restore_learner(
+            runs[label] / "checkpoints" / run.labels()[0],
+            ObjectiveContext(run.config, models[label], run.loaded.scenarios),
+            run.config.strategy.options,
+        )
+        for label, run in restored.items()
+        if isinstance(run.config.strategy.options, MetaConfig)
+    }
     for name in ASKED:
         loaded = first.loaded.scenarios[name]
         subject, view = first.session.subject(name, loaded), loaded.scenario.views[0]
-        for method, scorer in scorers(subject, models, loaded.config.max_history):
+        for method, scorer in scorers(subject, models, learners, loaded.config.max_history):
             for count in shots:
                 found = evaluate_scorer(subject, _COLD_USER, view, after(scorer, count))
                 protocol = f"{subject.protocol}; view {view.name}, cold users after {count} rows"
@@ -146,7 +174,11 @@ def main(arguments: list[str] | None = None) -> None:
     further = dict(one.split("=", 1) for one in given.run)
     for seed in given.seeds:
         runs = {label: Path(folder.format(seed=seed)) for label, folder in further.items()}
-        measure(figures, {"joint": trained(data, seed, given.folder), **runs}, data, seed, given.shots)
+        own = {
+            label: trained(data, strategy, seed, given.folder)
+            for label, strategy in (("joint", "multitask"), ("meta", "meta"))
+        }
+        measure(figures, {**own, **runs}, data, seed, given.shots)
     rows = list(figures.rows())
     table = Table("scenario", "protocol", "method", "NDCG@10")
     for row in rows:

@@ -100,7 +100,8 @@ def test_a_step_waits_for_nothing(part: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_step_of_meta_learning_waits_for_nothing(algorithm: str) -> None:
-    step = steps((SHOP, PEOPLE), "strategy=meta", f"strategy.algorithm={algorithm}")
+    few = ("strategy.support=3", "strategy.query=3")
+    step = steps((SHOP, PEOPLE), "strategy=meta", f"strategy.algorithm={algorithm}", *few)
     for number in range(3):
         step(number)
     with no_waiting():
