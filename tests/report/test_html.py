@@ -178,7 +178,18 @@ def test_what_is_drawn_is_what_was_measured(run: Path) -> None:
     cosine = drawn["Cosine between the gradients of scenarios"]["data"]["values"]
     assert {row["text"] for row in cosine} == {"-0.250"}
     assert [row["y"] for row in drawn["video loss"]["data"]["values"]][:2] == [8.0, 7.9]
-    assert "Seconds by stage" in drawn
+    assert [row["written"] for row in drawn["Seconds by stage"]["data"]["values"]] == ["12.5 s", "5 min 10 s"]
+
+
+def test_curves_of_several_scenarios_share_a_chart(run: Path) -> None:
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 10, "scenario": "social", "loss": 3.5}\n')
+        file.write('{"step": 10, "metric": "learning rate", "value": 0.5}\n')
+    drawn = specs(write_html(run).read_text(encoding="utf-8"))
+    both = drawn["loss in training"]["encoding"]["color"]["scale"]["domain"]
+    assert both == ["video", "social"]
+    assert [row["y"] for row in drawn["learning rate in training"]["data"]["values"]] == [0.5]
+    assert "validation ndcg@10 in training" not in drawn, "the only curve of its kind stands with its scenario"
 
 
 @pytest.mark.parametrize("missing", ["metrics.jsonl", "resolved.yaml", "fingerprint.json"])

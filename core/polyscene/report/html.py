@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def write_html(run: Path) -> Path:
         "fact_formats": FACTS,
         "shared_maps": shared_maps,
         "cosine_map": cosine_map(cosines) if cosines else "",
-        "shared_curves": [curve for curve in curves if curve.scenario not in scenarios],
+        "training_charts": _training_charts(curves, list(scenarios)),
         "seeds": seed_statement(metrics["results"]),
         "spreads": spread_statement(metrics["results"]),
         "total_seconds": metrics["seconds"].get("total", sum(metrics["seconds"].values())),
@@ -93,6 +93,23 @@ def _curve_chart(curve: Curve) -> Markup:
     merged = f", each point the mean of {curve.averaged} records" if curve.averaged > 1 else ""
     title = f"{curve.scenario} {curve.metric}".strip()
     return lines(title, [line], height=150, caption=title + merged)
+
+
+def _training_charts(curves: Sequence[Curve], scenarios: Sequence[str]) -> list[Markup]:
+    """Curves of several models or scenarios side by side, one chart for each metric."""
+    found: dict[str, list[Curve]] = {}
+    for curve in curves:
+        found.setdefault(curve.metric, []).append(curve)
+    return [
+        lines(
+            f"{metric} in training",
+            [Line(one.scenario or "all", [Point(step, value) for step, value in one.points]) for one in same],
+            y=metric,
+            caption=f"{metric} on the way",
+        )
+        for metric, same in found.items()
+        if len(same) > 1 or same[0].scenario not in scenarios
+    ]
 
 
 def _stage_chart(seconds: Mapping[str, float]) -> Markup | str:

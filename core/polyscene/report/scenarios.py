@@ -58,7 +58,10 @@ def cosine_map(cosines: Sequence[tuple[str, str, float, str]]) -> Markup:
         for first, second, mean, spread in cosines
         for row, column in ((first, second), (second, first))
     ]
-    return heat("Cosine between the gradients of scenarios", cells, rows=names, columns=names)
+    title = "Cosine between the gradients of scenarios"
+    return heat(
+        title, cells, rows=names, columns=names, caption=f"{title}: below zero they pull against each other"
+    )
 
 
 def mean_cosines(curves: Iterable[Curve]) -> list[tuple[str, str, float, str]]:
