@@ -1,7 +1,7 @@
 """What a knowledge graph gives to recommendation: no graph, each enrichment, and each with shuffled links.
 
     python -m benchmarks.quality.graph
-    python -m benchmarks.quality.graph --kinds attention --seeds 0 --jobs 1
+    python -m benchmarks.quality.graph --kinds attention --seeds 0
 
 Films of MovieLens-100K beside the Freebase facts about them, jointly trained; a twentieth of the films is held out
 as new. Every model of a seed has the same rows, seed and steps. ``no_graph`` keeps the facts as a scenario beside
