@@ -87,6 +87,8 @@ def test_parallel_axes_run_from_the_lowest_to_the_highest_and_words_keep_their_o
     place = {(row["run"], row["axis"]): row["place"] for row in drawn["data"]["values"]}
     assert [place[name, "steps"] for name in RUNS] == [0.0, 1.0, 0.5]
     assert [place[name, "adapter"] for name in RUNS] == [0.0, 1.0, 0.0]
+    beside = {(mark["axis"], mark["written"]) for mark in spec["layer"][-1]["data"]["values"]}
+    assert beside >= {("steps", "100"), ("steps", "300"), ("adapter", "star"), ("ndcg@10", "0.1000")}
     assert ("three", "ndcg@10") not in place, "a run without a value has a gap"
     assert {row["run"]: row["strength"] for row in drawn["data"]["values"]} == {
         "one": 0.0,

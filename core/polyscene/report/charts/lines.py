@@ -74,7 +74,7 @@ def lines(
     across = (
         {"axis": words, "sort": None, "scale": {"domain": _places(drawn)}}
         if even
-        else {"axis": {"tickCount": 5}, "scale": {"nice": False}}
+        else {"axis": {"tickCount": 5}, "scale": {"nice": False, "zero": False}}
     )
     upwards = {"type": "quantitative", "scale": {"zero": False}, "title": y or None}
     color, dash = _telling_apart(drawn)

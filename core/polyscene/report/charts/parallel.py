@@ -11,6 +11,7 @@ from polyscene.report.charts.chart import chart
 from polyscene.report.units import figure
 
 AXIS_WIDTH = 110
+WHOLE = 2  # from here on a number without a fraction is a count; 0 and 1 may be metrics
 
 
 def parallel(
@@ -129,4 +130,4 @@ def _marks(places: Mapping[float | str, float]) -> list[dict[str, Any]]:
 def _written(value: float | str) -> str:
     if isinstance(value, str):
         return value
-    return f"{value:,}" if isinstance(value, int) else figure(value)
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= WHOLE else figure(value)
