@@ -7,6 +7,7 @@ and imports this file at every start.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,28 +45,28 @@ class RayLauncher(Launcher):
 
         joined = ray.is_initialized()
         if not joined:
-            ray.init(address=self.address, log_to_driver=True, include_dashboard=False)
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray's makers unasked
+            ray.init(address=self.address, include_dashboard=False)
         try:
-            # A job that broke down is not repeated by Ray: the same command continues it.
+            # A job whose process died is not repeated by Ray: the same command continues it.
             task = ray.remote(max_retries=0, **self.resources)(_execute)
-            # Each job's own part of the context travels; what loads configs is made anew from it over there.
-            shared = (self.hydra_context, self.config, self.task_function, Singleton.get_state())
+            shared = ray.put((self.hydra_context, self.task_function, self.config, Singleton.get_state()))
             begun = [
-                task.remote(number, list(words), *shared)
-                for number, words in enumerate(job_overrides, initial_job_idx)
+                task.remote(shared, number, list(job)) for number, job in enumerate(job_overrides, initial_job_idx)
             ]
-            return [_result(ray, one, words) for one, words in zip(begun, job_overrides, strict=True)]
+            return [_result(ray, one, job) for one, job in zip(begun, job_overrides, strict=True)]
         finally:
             if not joined:
                 ray.shutdown()
 
 
-def _result(ray: Any, begun: Any, words: Sequence[str]) -> JobReturn:
+def _result(ray: Any, begun: Any, job: Sequence[str]) -> JobReturn:
+    died = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError)
     try:
         return ray.get(begun)
-    except ray.exceptions.RayError:
-        # Its process was killed, for want of memory perhaps: its outcome says that it never ended.
-        return JobReturn(overrides=words, _return_value=None, status=JobStatus.COMPLETED)
+    except died:
+        # Its outcome, which it wrote when it began, says that it never ended.
+        return JobReturn(overrides=job, _return_value=None, status=JobStatus.COMPLETED)
 
 
 def _execute(

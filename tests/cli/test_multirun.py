@@ -191,10 +191,21 @@ def test_a_pattern_stands_for_all_names_that_it_fits(trained: list[Any]) -> None
     assert [config.adapter.name for config in trained] == ["film", "fusion"]
 
 
-def test_long_and_odd_values_make_short_folder_names(trained: list[Any], tmp_path: Path) -> None:
-    long = ",".join(f"'{'x' * 90}/{number}'" for number in range(2))
-    assert app.main(["train", "-m", "scenario=video", f"name={long}", "run.dir=sweep"]) == 0
-    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == ["0", "1"]
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["seed=0,3"], ["scenario=video,seed=0", "scenario=video,seed=3"]),
+        (["seed=0,3", f"name={'x' * 140}"], ["seed=0", "seed=3"]),  # what is common to all is left out
+        (["seed=0,3", "name='a/b'", "adapter.rank=4", "adapter=lora"], ["seed=0", "seed=3"]),
+        ([f"name={','.join('x' * 151 + str(number) for number in range(2))}"], ["0", "1"]),
+        (["name='a/b','a/c'"], ["0", "1"]),
+    ],
+)
+def test_names_of_folders_are_short_and_plain(
+    words: list[str], names: list[str], trained: list[Any], tmp_path: Path
+) -> None:
+    assert app.main(["train", "-m", "scenario=video", *words, "run.dir=sweep"]) == 0
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir() if path.is_dir()) == names
 
 
 def test_a_folder_that_cannot_be_made(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
-from polyscene.cli.names import groups
+from polyscene.cli.names import groups, option_keys
 from polyscene.registry.discovery import find_candidates
 
 _VARIABLE = "_POLYSCENE_COMPLETE"
@@ -74,7 +74,11 @@ def register() -> None:
 
 
 def complete_overrides(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """``group=choice`` for all config groups; in lists such as ``scenario=[video,mu`` the last name."""
+    """``group=choice`` for all config groups, in lists such as ``scenario=[video,mu`` the last name; after a part and a
+    dot, as in ``trainer.``, its options."""
+    if "." in incomplete and "=" not in incomplete:
+        keys = option_keys(incomplete.partition(".")[0])
+        return [CompletionItem(f"{key}=") for key in keys if key.startswith(incomplete)]
     return _chosen(groups(), incomplete)
 
 

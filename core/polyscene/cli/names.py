@@ -1,6 +1,11 @@
-"""Names that help and completion offer: read from the names of config files, without importing any plugin."""
+"""Names that help and completion offer: read from config files, without importing any plugin."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from polyscene.config.extras import hydra_choices
 from polyscene.config.folder import conf_dir
@@ -19,3 +24,22 @@ def groups() -> dict[str, list[str]]:
     for group, name in sorted(found):
         named.setdefault(group, []).append(name)
     return named | hydra_choices()
+
+
+def option_keys(group: str) -> list[str]:
+    """Keys such as ``trainer.lr`` that the files of a part of the config name."""
+    files = sorted((conf_dir() / group).glob("*.yaml")) if group.isidentifier() else []
+    keys = {str(key) for file in files for key in _mapping(file)} | {str(key) for key in _train().get(group) or ()}
+    return [f"{group}.{key}" for key in sorted(keys - {"name", "defaults"})]
+
+
+def _train() -> dict[str, Any]:
+    return {key: value for key, value in _mapping(conf_dir() / "train.yaml").items() if isinstance(value, dict)}
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from polyscene.errors import ConfigError, PolysceneError
 from polyscene.registry.host import Host
 
 _LONGEST_NAME = 150  # of a job's folder, in characters; most file systems end at 255 bytes
+_NUMBERED = "hydra.sweep.subdir=${hydra.job.num}"
 
 
 def run_sweep(overrides: Overrides, host: Host, run: Callable[[list[str]], None]) -> int:
@@ -60,9 +61,7 @@ def _folder(overrides: Overrides, host: Host) -> tuple[Path, list[str]]:
     named = bool(run["dir"])
     folder = Path(run["dir"] or Path(run["root"]) / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-sweep"))
     more = [] if named else [f"run.dir={_quoted(str(folder))}"]
-    name = ",".join(line for line in overrides.lines if not line.startswith("hydra"))
-    if len(name) > _LONGEST_NAME or "/" in name or overrides.searches:
-        more.append("hydra.sweep.subdir=${hydra.job.num}")
+    more += _names(overrides)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,6 +73,27 @@ def _folder(overrides: Overrides, host: Host) -> tuple[Path, list[str]]:
     if not named:
         click.echo(f"Jobs go to {folder}; after an interruption add run.dir={folder} to the command")
     return folder, more
+
+
+def _names(overrides: Overrides) -> list[str]:
+    """What jobs' folders are called: after all overrides, else after those that differ, else by number.
+
+    A name does not depend on the values that other jobs have, so that a sweep may grow.
+    """
+    differ = {choices[0].partition("=")[0]: max(choices, key=len) for choices in overrides.sweeps}
+    lines = {line.partition("=")[0]: line for line in overrides.lines if not line.startswith("hydra")}
+    if overrides.searches:
+        return [_NUMBERED]
+    if _fits({**lines, **differ}.values()):
+        return []
+    if not _fits(differ.values()):
+        return [_NUMBERED]
+    common = ",".join(key.lstrip("+~") for key in [*lines, "run.dir"] if key not in differ)
+    return [f"hydra.job.config.override_dirname.exclude_keys=[{common}]"]
+
+
+def _fits(lines: Collection[str]) -> bool:
+    return len(",".join(lines)) <= _LONGEST_NAME and not any("/" in line for line in lines)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from polyscene.errors import PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 
 EXPERIMENT = "experiment"
-_CHOICES = (EXPERIMENT, "scenario", "trainer", *COMPONENT_GROUPS)
+_CHOICES = (EXPERIMENT, "scenario", "model", "trainer", *COMPONENT_GROUPS)
 """Groups of which every choice is composed; the others are checked where experiments and scenarios use them."""
 
 

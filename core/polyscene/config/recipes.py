@@ -68,5 +68,6 @@ def recipes(host: Host, group: str) -> list[Recipe]:
             if file.name.endswith(".yaml"):
                 found.setdefault(file.name.removesuffix(".yaml"), file)
     return [
-        read_recipe(group, name, file.read_bytes().decode("utf-8", "replace")) for name, file in sorted(found.items())
+        read_recipe(group, name, file.read_bytes().decode("utf-8", "replace"))
+        for name, file in sorted(found.items())
     ]
