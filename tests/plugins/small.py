@@ -10,30 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from polyscene import Catalogue, Component, DataAccess, Events, FitContext, Phase, Windows
+from polyscene import Catalogue, DataAccess, Events, FitContext, Phase, Windows
 from polyscene.data.datasets import DataSet
 from polyscene.features.encoder import SharedModules
-from tests.invariants import test_adapters as adapters
-
-ADAPTER_PROPERTIES = (
-    adapters.test_starts_as_one_function_for_all_scenarios,
-    adapters.test_a_row_does_not_depend_on_the_other_rows,
-    adapters.test_index_segments_and_one_hot_weights_are_the_same_routing,
-    adapters.test_eval_moves_no_state_and_is_repeatable,
-    adapters.test_own_parameters_are_stacked_and_counted,
-    adapters.test_five_default_scenarios_are_below_a_tenth_of_the_backbone,
-)
-
-
-def check_adapter(component: Component, folder: Path) -> None:
-    """Every property that an adapter must have."""
-    for check in ADAPTER_PROPERTIES:
-        check(component=component)
-    adapters.test_round_trip_is_bit_equal(component, folder)
-    for rows_each in (2, 70):
-        for way in ("index", "segments"):
-            adapters.test_other_scenarios_get_a_gradient_of_exactly_zero(component, way, rows_each)
-            adapters.test_growth_leaves_the_others_bit_equal(component, way, rows_each)
 
 
 def data_access(

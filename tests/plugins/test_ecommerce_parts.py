@@ -8,16 +8,16 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene import Column, DataError, TaskContext
 from polyscene.registry.components import Registry
 from polyscene.tasks import COMPONENTS as TASKS
-from polyscene_ecommerce.adapter import COMPONENTS as ADAPTERS
 from polyscene_ecommerce.features import HierarchyConfig, HierarchyEncoder
 from polyscene_ecommerce.loss import COMPONENTS as LOSSES
 from polyscene_ecommerce.loss import ClassWeightedConfig, ClassWeightedLoss, class_weights
 from polyscene_ecommerce.task import PurchaseConfig, PurchaseTask
-from tests.plugins.small import FixedCatalogue, check_adapter, context, events, windows
+from tests.plugins.small import FixedCatalogue, context, events, windows
 
 PATHS = pd.Series(["A > B > C", "A > B > C", "A > B > D", "A > E", "", "A > B > unseen", "unseen > B", "A > B"])
 TRAINED = [True] * 4 + [False] * 4
@@ -49,26 +49,6 @@ class TestHierarchy:
         encoder = hierarchy()
         vector = encoder.level_vectors.weight
         torch.testing.assert_close(encoder(torch.tensor(0)), encoder.root_d + vector[1] + vector[2] + vector[3])
-
-    def test_checkpoint_round_trip(self):
-        encoder = hierarchy()
-        other = HierarchyEncoder(HierarchyConfig(), encoder.column)
-        other.load_fitted(encoder.fitted(), context(TRAINED))
-        other.load_state_dict(encoder.state_dict())
-        other.bind(PATHS, context(TRAINED))
-        assert torch.equal(other(torch.arange(8)), encoder(torch.arange(8)))
-
-    def test_missing_paths_everywhere(self):
-        encoder = HierarchyEncoder(HierarchyConfig(), Column("path"))
-        empty = pd.Series([None, None], dtype="str")
-        encoder.fit(empty, context([True, False]))
-        encoder.bind(empty, context([True, False]))
-        assert encoder(torch.arange(2)).shape == (2, 8)
-
-
-@pytest.mark.parametrize("component", ADAPTERS, ids=lambda component: component.name)
-def test_adapter_properties(component, tmp_path):
-    check_adapter(component, tmp_path)
 
 
 class TestClassWeights:
@@ -190,3 +170,12 @@ class TestPurchase:
     def test_missing_kinds_are_named(self):
         with pytest.raises(DataError, match="event column 'repeat'"):
             purchase(events([[0], [1]], 3))
+
+    def test_it_waits_for_no_device(self):
+        task = purchase().to("meta")
+        zeros, ones = torch.zeros(2, 3, dtype=torch.int64, device="meta"), torch.ones(2, 3, device="meta")
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            vectors = torch.randn(3, 4, device="meta")
+            steps = windows(zeros, ones, ones.bool(), {"repeat": ones})
+            task.loss(torch.randn(2, 3, 4, device="meta"), steps, FixedCatalogue(vectors)).sum().backward()
+            assert task.scores(vectors, vectors, torch.arange(3, device="meta"), "all").shape == (3, 3)

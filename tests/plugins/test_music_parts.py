@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from polyscene import Column, DataError, Routing, SoftmaxLoss, Tables
-from polyscene_music.adapter import COMPONENTS as ADAPTERS
 from polyscene_music.adapter import RotationBank, RotationConfig
 from polyscene_music.features import TagProfileConfig, TagProfileEncoder, tag_counts
 from polyscene_music.loss import ListenerConfidenceConfig, ListenerConfidenceLoss, listener_confidence
-from tests.plugins.small import check_adapter, context, pairs, windows
+from tests.plugins.small import context, pairs, windows
 
 # Of u's two artists a is trained and b is held out; v listens to a only; nobody's listening holds c.
 LISTENING = pairs([("u", "a"), ("u", "b"), ("v", "a")])
@@ -93,24 +92,11 @@ class TestTagProfile:
         encoder.bind(ITEMS["item_id"], music_context())
         assert torch.equal(encoder(torch.arange(4)), encoder.no_tags_d.expand(4, -1))
 
-    def test_checkpoint_round_trip(self):
-        encoder = profile()
-        other = TagProfileEncoder(encoder.config, encoder.column)
-        other.load_fitted(encoder.fitted(), music_context())
-        other.load_state_dict(encoder.state_dict())
-        other.bind(ITEMS["item_id"], music_context())
-        assert torch.equal(other(torch.arange(4)), encoder(torch.arange(4)))
-
     def test_tables_without_assignments_are_named(self):
         encoder = TagProfileEncoder(TagProfileConfig(), Column("item_id"))
         tables = Tables(items=ITEMS, interactions=LISTENING)
         with pytest.raises(DataError, match="tag_assignments"):
             encoder.fit(ITEMS["item_id"], context([True] * 4, train_interactions=TRAIN, tables=tables))
-
-
-@pytest.mark.parametrize("component", ADAPTERS, ids=lambda component: component.name)
-def test_adapter_properties(component, tmp_path):
-    check_adapter(component, tmp_path)
 
 
 class TestRotation:

@@ -10,11 +10,10 @@ import torch
 from polyscene import Column, Phase, Routing, SoftmaxLoss, Tables
 from polyscene.data.splits import Split
 from polyscene_social import polyscene_enrich
-from polyscene_social.adapter import COMPONENTS as ADAPTERS
 from polyscene_social.adapter import KroneckerBank
 from polyscene_social.features import FriendsConfig, FriendsEncoder
 from polyscene_social.loss import ActivityDebiasedConfig, ActivityDebiasedLoss, activity_weights
-from tests.plugins.small import check_adapter, context, pairs, windows
+from tests.plugins.small import context, pairs, windows
 
 PEOPLE = pd.Series(list("abcde"), name="item_id")
 # b knows a, c and d; e is known by nobody. The link c-d is held out.
@@ -79,20 +78,6 @@ class TestFriends:
         assert {name for name in PEOPLE if touched[space.position[name]]} == {"a", "c", "d"}
         assert all("vector_Md" not in name for name, _ in encoder.named_parameters()), "one name in the checkpoint"
 
-    def test_checkpoint_round_trip(self):
-        encoder, shared = friends(), social_context()
-        other = FriendsEncoder(encoder.config, encoder.column)
-        other.load_fitted(encoder.fitted(), shared)
-        other.load_state_dict(encoder.state_dict())
-        other.shared["space"].load_state_dict(encoder.shared["space"].state_dict())
-        other.bind(PEOPLE, shared)
-        assert torch.equal(other.eval()(torch.arange(5)), encoder(torch.arange(5)))
-
-
-@pytest.mark.parametrize("component", ADAPTERS, ids=lambda component: component.name)
-def test_adapter_properties(component, tmp_path):
-    check_adapter(component, tmp_path)
-
 
 @pytest.mark.parametrize(("d_model", "outer"), [(64, 8), (16, 4), (12, 3), (7, 1)])
 def test_kronecker_equals_torch_kron(d_model, outer):
@@ -120,13 +105,6 @@ class TestActivityWeights:
         weighted = ActivityDebiasedLoss(ActivityDebiasedConfig(power=0.0))
         plain = SoftmaxLoss(None)(positive, candidates, step, includes_positive=False)
         torch.testing.assert_close(weighted(positive, candidates, step, includes_positive=False), plain)
-
-    def test_waits_for_no_device(self):
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
-        with FakeTensorMode():
-            step = windows(torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 3))
-            assert activity_weights(step, 0.25).shape == (2, 3)
 
 
 class TestListening:

@@ -9,7 +9,7 @@ from polyscene import DataError, Phase, Tables
 from polyscene.data.access import DataAccess
 from polyscene.data.splits.base import SplitConfig
 from polyscene.data.splits.leave_one_out import LeaveOneOut
-from polyscene_video import VIDEO, VideoConfig
+from polyscene_video import VideoConfig
 from polyscene_video.data import load
 
 pytestmark = pytest.mark.data
@@ -51,15 +51,6 @@ def test_both_releases_use_the_same_words_for_viewers(large: Tables, small: Tabl
     assert large.users["user_id"].iloc[41] == "42"
     assert set(large.users["age_group"]) == set(small.users["age_group"]) == {1, 18, 25, 35, 45, 50, 56}
     assert set(large.users["gender"]) == set(small.users["gender"]) == {"F", "M"}
-
-
-def test_declared_columns_exist(large: Tables):
-    for columns, frame, own in (
-        (VIDEO.item_columns, large.items, "item_id"),
-        (VIDEO.user_columns, large.users, "user_id"),
-        (VIDEO.event_columns, large.interactions, ""),
-    ):
-        assert {column.name or own for column in columns} <= set(frame.columns)
 
 
 def test_leave_one_out_breaks_ties_by_file_order(large: Tables):

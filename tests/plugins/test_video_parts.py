@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from polyscene import FitContext, Routing, SoftmaxLoss, Timestamp, Windows
+from polyscene import FitContext, SoftmaxLoss, Timestamp, Windows
 from polyscene.features.encoder import SharedModules
-from polyscene_video.adapter import ExcitationBank, ExcitationConfig
 from polyscene_video.features import WatchGapConfig, WatchGapEncoder, gaps_and_positions
 from polyscene_video.loss import RatingWeightedConfig, RatingWeightedLoss
 
@@ -73,59 +72,9 @@ class TestWatchGap:
         first, again = encoder(torch.tensor([0, 1]))
         assert not torch.allclose(first, again)
 
-    def test_any_shape_of_rows(self):
-        encoder = watch_gap()
-        assert encoder(torch.zeros(2, 3, dtype=torch.int64)).shape == (2, 3, 8)
-        torch.testing.assert_close(encoder(torch.tensor([[5]]))[0, 0], encoder(torch.tensor([5]))[0])
-
-    def test_round_trip_through_a_checkpoint(self):
-        encoder, loaded = watch_gap(), WatchGapEncoder(WatchGapConfig(), Timestamp(encoder="watch_gap"))
-        loaded.load_fitted(encoder.fitted(), context())
-        loaded.load_state_dict(encoder.state_dict())
-        loaded.bind(pd.Series(TIMES), context())
-        assert torch.equal(encoder(torch.arange(6)), loaded(torch.arange(6)))
-
     def test_times_beyond_a_year_and_backwards_stay_finite(self):
         encoder = watch_gap(np.array([2_000_000_000, 0, 2_100_000_000]), np.zeros(3, dtype=int))
         assert encoder(torch.arange(3)).isfinite().all()
-
-
-class TestExcitation:
-    @staticmethod
-    def opened() -> ExcitationBank:
-        torch.manual_seed(0)
-        bank = ExcitationBank(ExcitationConfig(rank=3), d_model=8, n_scenarios=3)
-        torch.nn.init.normal_(bank.up_Krd)
-        torch.nn.init.normal_(bank.bias_Kd)
-        return bank
-
-    def test_identity_at_the_start(self):
-        bank, h = ExcitationBank(ExcitationConfig(), 8, 3), torch.randn(5, 8)
-        assert torch.equal(bank(h, Routing(index_N=torch.tensor([0, 1, 2, 0, 1]))), h)
-
-    def test_a_row_depends_on_its_own_scenario_and_row_only(self):
-        bank, h = self.opened(), torch.randn(4, 8)
-        together = bank(h, Routing(index_N=torch.tensor([0, 1, 2, 1])))
-        alone = bank(h[1:2], Routing(index_N=torch.tensor([1])))
-        torch.testing.assert_close(together[1:2], alone)
-        together[0].sum().backward()
-        for parameter in bank.scenario_parameters().values():
-            assert parameter.grad is not None
-            assert (parameter.grad[1:] == 0).all()
-            assert (parameter.grad[0] != 0).any()
-
-    def test_segments_and_gathered_rows_agree(self):
-        bank, h = self.opened(), torch.randn(400, 8)
-        by_segment = Routing.of_segments([(2, 150), (0, 250)], "cpu")
-        by_index = Routing(index_N=by_segment.index_N)
-        torch.testing.assert_close(bank(h, by_segment), bank(h, by_index))
-
-    def test_growing_leaves_the_others_alone(self):
-        bank, h, routing = self.opened(), torch.randn(6, 8), Routing(index_N=torch.tensor([0, 1, 2, 0, 1, 2]))
-        before = bank(h, routing)
-        bank.grow()
-        assert torch.equal(bank(h, routing), before)
-        assert torch.equal(bank(h, Routing(index_N=torch.full((6,), 3))), h)
 
 
 class TestRatingWeightedLoss:

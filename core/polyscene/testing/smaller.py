@@ -9,16 +9,17 @@ import pandas as pd
 
 from polyscene.data.tables import Tables
 
-LARGE = 30_000
+MANY_ROWS, MANY_ENTITIES = 30_000, 4_000
 _IDS = {"user_id": "users", "friend_id": "users", "item_id": "items"}
 
 
-def smaller(tables: Tables, users: int = 60) -> Tables:
+def smaller(tables: Tables, users: int = 30) -> Tables:
     """The tables of the users with most interactions and of what these interact with; small ones as they are.
 
     Facts and frames of the scenario's own stay whole, but for rows of users and items that are left out.
     """
-    if len(tables.interactions) <= LARGE:
+    entities = len(tables.items) + len(tables.users)
+    if len(tables.interactions) <= MANY_ROWS and entities <= MANY_ENTITIES:
         return tables
     count_U = np.bincount(tables.user_R, minlength=len(tables.users))
     kept_U = np.zeros(len(count_U), dtype=bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def values_of(frame: pd.DataFrame, column: Column) -> pd.Series:
 def make_context(
     frame: pd.DataFrame, shared: SharedModules | None = None, *, trained: int = TRAIN_ROWS
 ) -> FitContext:
-    """What an encoder may know: a fake backbone, a graph, interactions of training and the ids of every space.
+    """What an encoder may know: a fake backbone, a graph, interactions of training and their ids in every space.
 
     Args:
         frame: the rows, as in :func:`make_frame`.
@@ -80,7 +80,7 @@ def make_context(
         shared=SharedModules() if shared is None else shared,
         embed_texts=embed_texts,
         embedding_dim=EMBEDDING_DIM,
-        spaces=_EverySpace(ids),
+        spaces=_EverySpace(ids[:trained]),
         train_interactions=pairs.iloc[:trained],
         tables=Tables(items=frame, interactions=pairs),
         owner="shop/items",
@@ -114,12 +114,17 @@ def _paths(frame: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-class _EverySpace(dict[str, np.ndarray]):
-    """Every id space that is asked for holds the same ids."""
+class _EverySpace(Mapping[str, np.ndarray]):
+    """Every id space that is asked for holds the same ids, those of training."""
 
     def __init__(self, ids: np.ndarray) -> None:
-        super().__init__()
         self.ids = np.unique(ids.astype(str))
 
-    def __missing__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> np.ndarray:
         return self.ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
