@@ -16,6 +16,29 @@ from tests.plugin_kit.conftest import NAMES, Said
 Run = Callable[..., Said]
 CopyOf = Callable[[str], Path]
 
+ENCODER = """
+
+from polyscene import Component, Encoder, Id, Scenario, Text
+
+
+class Greedy(Encoder):
+    def fit(self, values, context):
+        raise KeyError("no such frame")
+
+    fitted = load_fitted = bind = forward = fit
+
+
+@hookimpl
+def polyscene_components():
+    return [Component("encoder", "greedy", Greedy)]
+"""
+SCENARIO = """
+
+@hookimpl
+def polyscene_scenarios():
+    return [Scenario("encoded", None, (Text(encoder="greedy"), Id()))]
+"""
+
 
 def edit(file: Path, old: str, new: str) -> None:
     text = file.read_text()
@@ -36,6 +59,32 @@ def test_a_new_plugin_has_nothing_to_mend(kind: str, written: Path, polyscene: R
     assert (any(f"config {kind}=" in line for line in lines)) == (kind != "loss")
     assert "FAIL" not in said.out
     assert "note" not in said.out
+
+
+def test_several_at_once(written: Path, polyscene: Run) -> None:
+    said = polyscene("plugins", "check", str(written / "focal"), str(written / "squeeze"))
+    assert said.code == 0, said.out
+    assert [line.split("'")[1] for line in said.out.splitlines() if line.startswith("plugin ")] == [
+        "focal",
+        "squeeze",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "brings", "says"),
+    [
+        ("alone", ENCODER, "FAIL  encoder/greedy: vectors have the declared width"),
+        ("shown", ENCODER + SCENARIO, "note  encoder/greedy: tested with its scenario only"),
+    ],
+)
+def test_an_encoder_that_reads_more_than_a_column(
+    name: str, brings: str, says: str, installed: Host, polyscene: Run
+) -> None:
+    module = new_plugin(name, "loss", Path(), installed).folder / f"polyscene_{name}" / "__init__.py"
+    module.write_text(module.read_text() + brings)
+    said = polyscene("plugins", "check", name)
+    assert says in said.out
+    assert said.out.count("KeyError: 'no such frame' (") == 1, "the same reason once for all tests"
 
 
 def test_a_row_that_hears_the_others(copy_of: CopyOf, polyscene: Run) -> None:

@@ -82,16 +82,16 @@ def new(name: str, kind: str, parent: Path) -> None:
     epilog="""\b
 Examples:
   polyscene plugins check podcast
-  polyscene plugins check PATH
+  polyscene plugins check PATH PATH
   polyscene plugins check video"""
 )
-@click.argument("plugin", metavar="PATH", shell_complete=complete_plugins)
-def check(plugin: str) -> int:
-    """Check a plugin: what it says about itself, its configs, and the tests that all of its kind must pass.
+@click.argument("given", nargs=-1, required=True, metavar="PATH...", shell_complete=complete_plugins)
+def check(given: tuple[str, ...]) -> int:
+    """Check plugins: what they say about themselves, their configs, and tests that all of their kind must pass.
 
-    PATH is the folder of its pyproject.toml, installed or not, or the name of an installed plugin. Each failure
-    says how to mend it; the exit code is 1 if there is any.
+    PATH is the folder of a pyproject.toml, installed or not, or the name of an installed plugin. Each failure says
+    how to mend it; the exit code is 1 if there is any.
     """
-    from polyscene.cli.plugins.check import check_plugin
+    from polyscene.cli.plugins.check import check_plugins
 
-    return check_plugin(plugin)
+    return check_plugins(given)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyscene.cli.plugins.kit import run_suites, suites_for
 from polyscene.cli.plugins.verdict import Verdict
 from polyscene.config.compose import prepare_train
 from polyscene.config.search_path import COMPONENT_GROUPS
@@ -17,11 +16,11 @@ from polyscene.registry.records import PluginRecord
 from polyscene.registry.source_tree import candidates_in
 
 
-def check_plugin(given: str) -> int:
-    """Check the plugins in a folder, or an installed one, beside those that are installed.
+def check_plugins(given: Sequence[str]) -> int:
+    """Check the plugins in folders, or installed ones, beside all that are installed.
 
     Args:
-        given: a folder or a plugin's name.
+        given: folders and names of plugins.
 
     Returns:
         0, or 1 where something fails.
@@ -35,21 +34,23 @@ def check_plugin(given: str) -> int:
             where="polyscene plugins check",
             fix="install the extra: pip install 'polyscene[testing]'",
         )
-    candidates = _candidates(given)
+    from polyscene.cli.plugins.kit import check_suites
+
+    candidates = [candidate for one in given for candidate in _candidates(one)]
     host = _host_with(candidates)
     assert host.registry is not None  # loads the components, whose faults count as well
-    report = Verdict()
+    verdict = Verdict()
     for candidate in candidates:
         record = _record_of(candidate, host)
-        report.title(record)
+        verdict.title(record)
         if record.status != "active":
-            report.add("it can be loaded", f"{record.reason}{_mend(record.reason)}")
+            verdict.add("it can be loaded", f"{record.reason}{_mend(record.reason)}")
             continue
-        report.add("it can be loaded")
+        verdict.add("it can be loaded")
         for what, complaint in _checked_configs(record, host):
-            report.add(what, complaint)
-        _check_suites(record, host, report)
-    return report.end()
+            verdict.add(what, complaint)
+        check_suites(record, host, verdict)
+    return verdict.end()
 
 
 def _candidates(given: str) -> list[Candidate]:
@@ -111,17 +112,3 @@ def _checked_configs(record: PluginRecord, host: Host) -> Iterator[tuple[str, st
             yield f"config {overrides[-1]}", str(error)
         else:
             yield f"config {overrides[-1]}", ""
-
-
-def _check_suites(record: PluginRecord, host: Host, report: Verdict) -> None:
-    suites, without = suites_for(record, host)
-    with report.console.status("running the tests of its kind"):
-        found = run_suites(suites, record.module)
-    for what, findings in found.items():
-        report.add(f"{what}: {findings.passed} tests pass")
-        for test, why in findings.failed.items():
-            report.add(f"{what}: {test}", why)
-        for why in dict.fromkeys(findings.skipped.values()):
-            report.note(f"{what}: left out {len(findings.skipped)} tests: {why}")
-    for what in without:
-        report.note(f"{what}: there are no common tests of its kind")

@@ -1,167 +1,79 @@
-"""The conformance kit's test classes for what a plugin brings, run here, and what fails, in words."""
+"""The conformance kit's test classes for what a plugin brings."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
-import io
-import os
-import re
-import tempfile
-import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
 
-import pytest
-
+from polyscene.cli.plugins.running import run_tests
+from polyscene.cli.plugins.verdict import Verdict
 from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
-from polyscene.errors import PolysceneError
 from polyscene.registry.host import Host
 from polyscene.registry.manager import describe
 from polyscene.registry.records import PluginRecord
 from polyscene.testing import ScenarioSuite, suite_of
 from polyscene.testing.suites import SUITES
 
-_FILE = f"from {__name__} import Running\n\nglobals().update(Running.suites)\n"
-# No other pytest plugin and no settings of the folder we happen to be in.
-_QUIET = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
-_FIXED = ["-c", os.devnull, "-p", "no:cacheprovider", "--import-mode=importlib"]
+# Columns of the table that encoders are tested on, by kind.
+_TESTED = {Text: "text", Category: "brand", Tags: "tags", Number: "price", Timestamp: "timestamp", Id: ""}
 
 
-@dataclass
-class Findings:
-    """How the tests of one suite ended.
+def check_suites(record: PluginRecord, host: Host, verdict: Verdict) -> None:
+    """Run the tests of everything that a plugin brings."""
+    suites, notes = _suites(record, host)
+    with verdict.console.status("running tests"):
+        found = run_tests(suites, record.module)
+    for what, findings in found.items():
+        verdict.add(f"{what}: {findings.passed} tests pass")
+        for why in dict.fromkeys(findings.failed.values()):
+            tests = [test for test, reason in findings.failed.items() if reason == why]
+            others = f" (and {len(tests) - 1} other tests)" if len(tests) > 1 else ""
+            verdict.add(f"{what}: {tests[0]}{others}", why)
+        for why in dict.fromkeys(findings.skipped.values()):
+            verdict.note(f"{what}: left out {len(findings.skipped)} tests: {why}")
+    for note in notes:
+        verdict.note(note)
 
-    Args:
-        passed: how many passed.
-        failed: why each test failed that did; a test with several cases is here once.
-        skipped: why tests were left out.
-    """
 
-    passed: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-
-
-def suites_for(record: PluginRecord, host: Host) -> tuple[dict[str, type], list[str]]:
-    """Test classes for what a plugin brings, by ``kind/name``, and what has none."""
+def _suites(record: PluginRecord, host: Host) -> tuple[dict[str, type], list[str]]:
+    """Test classes for what a plugin brings, by ``kind/name``, and why there are none for the rest of it."""
     suites: dict[str, type] = {}
-    without: list[str] = []
+    notes: list[str] = []
     for name in record.scenarios:
         values = {"plugin": importlib.import_module(record.module), "scenario": name}
         suites[f"scenario/{name}"] = type("TestScenario", (ScenarioSuite,), values)
     for what in record.components:
         component = host.component(*what.split("/"))
         if component.kind not in SUITES:
-            without.append(what)
+            notes.append(f"{what}: there are no common tests of its kind")
         elif component.kind == "encoder":
-            suites[what] = suite_of(component, column=_column(component.name, record, host))
+            column = _column(component.name, record, host)
+            suite = suite_of(component, column=column or Column("text", encoder=component.name))
+            lacks = _lacks(suite) if column else ""
+            if lacks:
+                notes.append(f"{what}: tested with its scenario only, as it reads more than a column: {lacks}")
+            else:
+                suites[what] = suite
         else:
             suites[what] = suite_of(component)
-    return suites, without
+    if "polyscene_enrich" in record.hooks:
+        notes.append("polyscene_enrich: a test of yours has to say whose items it enriches (EnricherSuite)")
+    return suites, notes
 
 
-# Columns of the table that encoders are tested on, by kind.
-_TESTED = {Text: "text", Category: "brand", Tags: "tags", Number: "price", Timestamp: "timestamp", Id: ""}
-
-
-def _column(encoder: str, record: PluginRecord, host: Host) -> Column:
+def _column(encoder: str, record: PluginRecord, host: Host) -> Column | None:
     """A column as the plugin's own scenarios declare it for this encoder, on the table of the tests."""
     for scenario in (host.scenarios[name] for name in record.scenarios):
         for column in (*scenario.item_columns, *scenario.user_columns, *scenario.event_columns):
             if column.encoder_name == encoder:
                 return dataclasses.replace(column, name=_TESTED.get(type(column), "text"))
-    return Column("text", encoder=encoder)
+    return None
 
 
-class Running:
-    """What is run at the moment: the suites, which their test file imports, and the package that they test."""
-
-    suites: ClassVar[dict[str, type]] = {}
-    package: ClassVar[str] = ""
-
-    @classmethod
-    def is_own(cls, file: str) -> bool:
-        """Whether a file belongs to the package."""
-        return cls.package in Path(file).parts
-
-
-def run_suites(suites: Mapping[str, type], module: str) -> dict[str, Findings]:
-    """Run test classes in this process.
-
-    Args:
-        suites: test classes by what they test.
-        module: the plugin's module.
-
-    Returns:
-        What was found, by the same names.
-    """
-    found = {what: Findings() for what in suites}
-    numbered = {f"Test{number}": what for number, what in enumerate(suites)}
-    Running.suites = {name: type(name, (suites[what],), {}) for name, what in numbered.items()}
-    Running.package = module.partition(".")[0]
-    gathering = _Gathering({name: found[what] for name, what in numbered.items()})
-    said = io.StringIO()
-    with tempfile.TemporaryDirectory(prefix="plugin_") as folder, _environment(_QUIET):
-        # The name is new each time: pytest keeps modules that it has imported.
-        file = Path(folder) / f"test_{Path(folder).name}.py"
-        file.write_text(_FILE, encoding="utf-8")
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = pytest.main([*_FIXED, "--rootdir", folder, str(file)], plugins=[gathering])
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise RuntimeError(f"pytest ended with {code!r}:\n{said.getvalue()}")
-    return found
-
-
-class _Gathering:
-    """A pytest plugin that keeps what tests say."""
-
-    def __init__(self, found: dict[str, Findings]) -> None:
-        self.found = found
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Function, call: pytest.CallInfo[Any]) -> Any:
-        report: pytest.TestReport = yield
-        assert item.cls is not None
-        findings = self.found[item.cls.__name__]
-        test = item.originalname.removeprefix("test_").replace("_", " ")
-        if report.failed and call.excinfo is not None:
-            findings.failed.setdefault(test, _why(call.excinfo.value))
-        elif report.skipped and call.excinfo is not None:
-            findings.skipped.setdefault(test, str(call.excinfo.value))
-        elif report.when == "call":
-            findings.passed += 1
-        return report
-
-
-def _why(error: BaseException) -> str:
-    """What an assertion says, without the values that pytest adds; our errors whole, others with their place."""
-    if isinstance(error, PolysceneError):
-        return str(error)
-    said = re.split(r"\n *assert ", str(error))[0].strip()
-    if isinstance(error, AssertionError) and said and not said.startswith("assert "):
-        return said
-    # The last line of the plugin itself; what it calls may lie deep inside a library.
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Running.is_own(frame.filename)]
-    if not frames:
-        return describe(error)
-    first = (str(error).splitlines() or [""])[0]
-    place = "/".join(Path(frames[-1].filename).parts[-2:])
-    return f"{type(error).__name__}: {first} ({place}:{frames[-1].lineno})"
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _lacks(suite: type) -> str:
+    """Why an encoder cannot be fitted on the table of the tests, if it cannot."""
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        suite().fitted()
+    except Exception as error:
+        return describe(error)
+    return ""
