@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from textwrap import shorten
 from typing import Any
 
-import torch
-
 from polyscene.data.tables import Tables
 from polyscene.evaluation.measured import Measured
-from polyscene.evaluation.requests import Requests
+from polyscene.evaluation.requests import Requests, evenly_spaced
 from polyscene.evaluation.titles import item_titles
 from polyscene.tasks.facts import RELATION, relation_names
 
@@ -43,7 +41,7 @@ class Examples:
         if place not in self._shown:
             self._shown[place] = _asked(measured, requests, tables)
         ranking = measured.ranking
-        chosen = torch.linspace(0, ranking.n_rows - 1, min(SHOWN, ranking.n_rows)).long().tolist()
+        chosen = evenly_spaced(ranking.n_rows, SHOWN).tolist()
         for number, (example, row) in enumerate(zip(self._shown[place], chosen, strict=True)):
             wanted = set(_of_row(requests, number))
             best = [item for item in ranking.top_BK[row, :ITEMS].tolist() if item >= 0]

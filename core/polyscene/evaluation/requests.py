@@ -121,6 +121,11 @@ def triple_requests(events: Events, population: Population, *, batch: int, limit
         yield Requests(user_B, row_B, row_B + 1, asked, Pairs(known.row_M[others], known.item_M[others]))
 
 
+def evenly_spaced(count: int, limit: int) -> Tensor:
+    """Positions of at most ``limit`` of ``count`` requests, the same on every device: int64."""
+    return torch.linspace(0, count - 1, min(limit, count)).long()
+
+
 def _with_own(masked: Pairs | None, own_item_B: Tensor) -> Pairs:
     own = Pairs(torch.arange(len(own_item_B), device=own_item_B.device), own_item_B)
     if masked is None:
@@ -131,5 +136,5 @@ def _with_own(masked: Pairs | None, own_item_B: Tensor) -> Pairs:
 def _batches(index: Tensor, limit: int, batch: int) -> tuple[Tensor, ...]:
     """At most ``limit`` of the indices, evenly spaced, in batches; none where there are none."""
     if limit and len(index) > limit:
-        index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
+        index = index[evenly_spaced(len(index), limit).to(index.device)]
     return index.split(batch) if len(index) else ()
