@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from polyscene.cli import app
+from polyscene.cli.names import groups
 from polyscene.config.check import check_configs
+from polyscene.config.folder import OWN_VARIABLE
 from polyscene.config.recipes import recipes
 from polyscene.registry.host import Host, load_host
 from tests.plugin_factory import GOOD, install_plugin
@@ -137,3 +139,18 @@ def test_options_are_described(
 def test_what_cannot_be_described(part: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["config", "describe", part]) == 2
     assert f"did you mean '{hint}'" in capsys.readouterr().err
+
+
+def test_a_folder_of_ones_own_is_searched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "my conf"
+    (own / "experiment").mkdir(parents=True)
+    (own / "experiment" / "tastes.yaml").write_text(HEAD.format(name="tastes") + "trainer: {steps: 7}")
+    monkeypatch.setenv(OWN_VARIABLE, "")  # so that what the command line sets is undone
+    assert app.main(["--conf", str(own), "config", "check", "tastes"]) == 0
+    assert app.main(["--conf", str(own), "train", "experiment=tastes", "--cfg", "job", "-p", "trainer.steps"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "7"
+    assert "tastes" in groups()["experiment"]
+    assert app.main(["--conf", str(tmp_path / "nowhere"), "train", "experiment=tastes"]) == 2
+    assert "there is no such folder" in capsys.readouterr().err

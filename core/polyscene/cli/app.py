@@ -24,6 +24,7 @@ from polyscene.cli import (
     transfer,
 )
 from polyscene.cli.messages import print_error
+from polyscene.config.folder import OWN_VARIABLE
 from polyscene.errors import PolysceneError
 from polyscene.registry import trace
 from polyscene.registry.blame import blamed
@@ -54,7 +55,8 @@ Examples:
 @click.option("--plugins", "allowed", metavar="NAME,NAME", help="Load these plugins only.")
 @click.option("--no-plugins", is_flag=True, help="Load no plugin.")
 @click.option("--trace", "traced", is_flag=True, help="Say which plugin was asked what.")
-def cli(allowed: str | None, no_plugins: bool, traced: bool) -> None:
+@click.option("--conf", metavar="FOLDER", help="Find experiments and other config files of your own in FOLDER.")
+def cli(allowed: str | None, no_plugins: bool, traced: bool, conf: str | None) -> None:
     """One pretrained backbone, many recommendation scenarios, each a plugin."""
     # The environment carries the choice on to the processes of a multirun.
     if no_plugins:
@@ -63,6 +65,8 @@ def cli(allowed: str | None, no_plugins: bool, traced: bool) -> None:
         os.environ[ALLOW_VARIABLE] = allowed
     if traced:
         os.environ[trace.VARIABLE] = "1"
+    if conf is not None:
+        os.environ[OWN_VARIABLE] = conf
 
 
 for _command in (

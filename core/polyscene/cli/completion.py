@@ -74,8 +74,10 @@ def register() -> None:
 
 
 def complete_overrides(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """``group=choice`` for all config groups, in lists such as ``scenario=[video,mu`` the last name; after a part and a
-    dot, as in ``trainer.``, its options."""
+    """``group=choice`` for all config groups, in lists such as ``scenario=[video,mu`` the last name.
+
+    After a part and a dot, as in ``trainer.``, its options.
+    """
     if "." in incomplete and "=" not in incomplete:
         keys = option_keys(incomplete.partition(".")[0])
         return [CompletionItem(f"{key}=") for key in keys if key.startswith(incomplete)]

@@ -8,14 +8,15 @@ from typing import Any
 import yaml
 
 from polyscene.config.extras import hydra_choices
-from polyscene.config.folder import conf_dir
+from polyscene.config.folder import conf_dir, own_dir
 from polyscene.registry.discovery import find_candidates, shipped_configs
 from polyscene.registry.host import allowed_by_environment
 
 
 def groups() -> dict[str, list[str]]:
     """Config groups with their choices, also those of allowed plugins and of Hydra."""
-    found = {(file.parent.name, file.stem) for file in conf_dir().glob("*/*.yaml")}
+    folders = [conf_dir(), *filter(None, [own_dir()])]
+    found = {(file.parent.name, file.stem) for folder in folders for file in folder.glob("*/*.yaml")}
     allowed = allowed_by_environment()
     for candidate in find_candidates():
         if allowed is None or candidate.name in allowed:

@@ -1,10 +1,13 @@
-"""Where the packaged config files are."""
+"""Where config files are: those of the package, and those of one's own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from polyscene.errors import ConfigError
+
+OWN_VARIABLE = "POLYSCENE_CONF"
 
 
 def conf_dir() -> Path:
@@ -23,3 +26,22 @@ def conf_dir() -> Path:
         where=" or ".join(map(str, candidates)),
         fix="install polyscene again",
     )
+
+
+def own_dir() -> Path | None:
+    """The folder that the variable ``POLYSCENE_CONF`` names, which is searched last; ``None`` without it.
+
+    Raises:
+        ConfigError: it is no folder.
+    """
+    named = os.environ.get(OWN_VARIABLE, "")
+    if not named:
+        return None
+    folder = Path(named).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(
+            "there is no such folder",
+            where=f"{named} ({OWN_VARIABLE} or polyscene --conf)",
+            fix="name the folder that holds experiment/NAME.yaml, or leave it out",
+        )
+    return folder

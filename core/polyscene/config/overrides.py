@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra import compose
-from hydra._internal.hydra import Hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from polyscene.config.entries import Entry, group_options, read_entry
 from polyscene.config.extras import lacks_package
 from polyscene.config.search_path import COMPONENT_GROUPS
 from polyscene.errors import PolysceneError, Problems, did_you_mean
@@ -81,11 +78,11 @@ def check_overrides(
         problems: receives what is malformed or names what does not exist.
         sweep: whether a key may have several values, separated by commas.
     """
-    entries = [entry for line in given if (entry := _entry(line, problems)) is not None]
+    entries = [entry for line in given if (entry := read_entry(line, problems)) is not None]
     refused: set[str] = set()
     combines = not any(entry.key == _SWEEPER for entry in entries)
-    groups: list[_Entry] = []
-    values: list[_Entry] = []
+    groups: list[Entry] = []
+    values: list[Entry] = []
     for entry in entries:
         is_group = bool(entry.key.startswith("hydra/") or group_options(entry.key))
         several = len(entry.variants) > 1 and not sweep
@@ -125,67 +122,15 @@ def check_overrides(
     )
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One override: its key or group, the line, and the line for each of its values.
-
-    Args:
-        mappings: how many of the values are mappings.
-        continuous: whether it is an interval; the values are its ends then.
-    """
-
-    key: str
-    line: str
-    variants: list[str]
-    mappings: int = 0
-    continuous: bool = False
-
-    def added(self) -> _Entry:
-        """The same, setting a key that may not exist yet."""
-        return _Entry(self.key, f"++{self.line}", [f"++{line}" for line in self.variants])
-
-    def deleted(self) -> _Entry:
-        """What takes the key away."""
-        return _Entry(self.key, f"~{self.key}", [f"~{self.key}"])
-
-
-def _entry(line: str, problems: Problems) -> _Entry | None:
-    try:
-        [override] = OverridesParser.create(config_loader=_hydra().config_loader).parse_overrides([line])
-    except HydraException:
-        override = None
-    if override is None or not override.key_or_group:
-        fix = "write key=value, with quotes inside quotes around values with spaces or signs: 'name=\"a b\"'"
-        problems.add(f"'{line}' is not an override", fix=fix)
-        return None
-    head, choices = line.partition("=")[0], _choices(override)
-    if not choices:
-        problems.add(f"'{line}' stands for no value", fix="widen the range or the pattern, or list values")
-        return None
-    variants = [f"{head}={text}" for text, _ in choices] if override.is_sweep_override() else [line]
-    mappings = sum(isinstance(value, dict) for _, value in choices)
-    return _Entry(override.key_or_group, line, variants, mappings, isinstance(override.value(), IntervalSweep))
-
-
-def _choices(override: Override) -> list[tuple[str, Any]]:
-    """Values with their texts: all those of a sweep, the ends of an interval, else the one that was given."""
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        return [(str(end), end) for end in (value.start, value.end)]
-    if override.is_sweep_override():
-        return list(zip(override.sweep_string_iterator(), override.sweep_iterator(), strict=True))
-    return [("", value)]
-
-
 def _applicable(
-    name: str, base: list[_Entry], entries: list[_Entry], problems: Problems
-) -> tuple[list[_Entry], DictConfig]:
+    name: str, base: list[Entry], entries: list[Entry], problems: Problems
+) -> tuple[list[Entry], DictConfig]:
     """Those entries that Hydra accepts on top of ``base`` (tried one by one only if together they fail)."""
     lines = [entry.variants[0] for entry in base]
     composed = _composed(name, [*lines, *(entry.variants[0] for entry in entries)])
     if isinstance(composed, DictConfig):
         return entries, composed
-    good: list[_Entry] = []
+    good: list[Entry] = []
     for entry in entries:
         composed = _composed(name, [*lines, entry.variants[0]])
         if isinstance(composed, DictConfig):
@@ -210,7 +155,7 @@ def composing_problem(error: Exception) -> str:
     return re.sub(r"\s+", " ", text.replace("full_key:", "at")).strip()
 
 
-def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> list[_Entry]:
+def _addressed(entry: Entry, chosen: DictConfig, problems: Problems) -> list[Entry]:
     """The entry as it must be given to Hydra: with ``++`` where no file lists its key."""
     parts = entry.key.split(".")
     if parts[0] == "hydra" or not entry.line[0].isalpha():
@@ -231,7 +176,7 @@ def _addressed(entry: _Entry, chosen: DictConfig, problems: Problems) -> list[_E
     return [entry]
 
 
-def _unknown_names(entry: _Entry, host: Host, problems: Problems) -> bool:
+def _unknown_names(entry: Entry, host: Host, problems: Problems) -> bool:
     group = entry.key.partition("@")[0]
     options = group_options(group)
     values = [line.partition("=")[2].strip().strip("[]") for line in entry.variants]
@@ -249,14 +194,3 @@ def _unknown_names(entry: _Entry, host: Host, problems: Problems) -> bool:
         else:
             problems.add(f"there is no {group} called '{name}'", fix=did_you_mean(name, options))
     return bool(unknown) or any(lacks_package(group, name, problems) for name in names)
-
-
-def group_options(group: str) -> list[str]:
-    """Names that a config group offers; Hydra must be initialized."""
-    return _hydra().config_loader.get_group_options(group, config_name=None, overrides=[])
-
-
-def _hydra() -> Hydra:
-    hydra = GlobalHydra.instance().hydra
-    assert hydra is not None
-    return hydra

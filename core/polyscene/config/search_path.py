@@ -1,4 +1,4 @@
-"""Adds the config folders of plugins to Hydra's search path, and names that have no file to its config store."""
+"""Adds the config folders of plugins and one's own to Hydra's search path, and names without file to its store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from polyscene.config.folder import conf_dir
+from polyscene.config.folder import conf_dir, own_dir
 from polyscene.registry.host import Host
 
 COMPONENT_GROUPS = ("fusion", "sequence", "adapter", "router", "strategy", "balancer", "logger")
@@ -25,8 +25,8 @@ class PluginConfigs(SearchPathPlugin):
     paths: ClassVar[list[tuple[str, str]]] = []
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for plugin, path in self.paths:
-            search_path.append(provider=f"plugin {plugin}", path=path)
+        for provider, path in self.paths:
+            search_path.append(provider=provider, path=path)
 
 
 def install(host: Host) -> None:
@@ -34,7 +34,9 @@ def install(host: Host) -> None:
 
     Scenarios and components without a config file can be chosen as well: they start from their defaults.
     """
-    PluginConfigs.paths = host.config_paths()
+    own = own_dir()
+    PluginConfigs.paths = [(f"plugin {plugin}", path) for plugin, path in host.config_paths()]
+    PluginConfigs.paths += [("own files", f"file://{own}")] if own else []
     Plugins.instance().register(PluginConfigs)
     store, files = ConfigStore.instance(), config_names(host)
     for name, plugin in host.providers.items():
@@ -47,12 +49,13 @@ def install(host: Host) -> None:
 
 
 def config_folders(host: Host) -> list[Traversable]:
-    """The core's config folder and those of the working plugins, in the order in which Hydra searches them."""
+    """The core's config folder, those of the working plugins, one's own, in the order in which Hydra searches."""
     folders: list[Traversable] = [conf_dir()]
     for _, path in host.config_paths():
         scheme, _, rest = path.partition("://")
         folders.append(Path(rest) if scheme == "file" else importlib.resources.files(rest))
-    return folders
+    own = own_dir()
+    return [*folders, own] if own else folders
 
 
 def config_names(host: Host) -> dict[str, set[str]]:

@@ -9,7 +9,8 @@ from typing import Any
 from polyscene.config.choice import Choice, choose
 from polyscene.config.compose import composed, composer
 from polyscene.config.controls import MODELS, SINGLE
-from polyscene.config.overrides import check_overrides, group_options
+from polyscene.config.entries import group_options
+from polyscene.config.overrides import check_overrides
 from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
 from polyscene.config.validate import REPORTED
