@@ -11,7 +11,6 @@ from polyscene.registry.discovery import Candidate
 from polyscene.registry.host import Host, load_host
 
 HostWith = Callable[..., Host]
-NEWS = "polyscene-news 0.3.0"
 REASONS = {
     "broken_imports": "No module named 'a_module_that_is_not_there' (polyscene_broken/imports.py:3)",
     "broken_syntax": "it cannot be imported: SyntaxError",
@@ -31,15 +30,21 @@ REASONS = {
     "broken_path": "config path 'pkg://nowhere.conf' does not exist",
     "broken_kind": "unknown kind 'adaptor'",
     "broken_component_taken": "adapter 'bend' is already registered by polyscene-adapters 0.1.0",
-    "broken_scenario_taken": f"scenario 'news' is already brought by {NEWS}",
     "broken_half": "its hook polyscene_components failed: ImportError: a library is missing",
 }
-AT_CALL_TIME = {"broken_listener", "broken_enricher", "broken_enrichment", "broken_loads", "broken_parts"}
+LATER = {
+    "broken_scenario_taken",
+    "broken_listener",
+    "broken_enricher",
+    "broken_enrichment",
+    "broken_loads",
+    "broken_parts",
+}
 
 
 def test_every_broken_plugin_has_a_test(candidates: list[Candidate]) -> None:
     broken = {one.name for one in candidates if one.distribution == "polyscene-broken"}
-    assert broken == REASONS.keys() | AT_CALL_TIME
+    assert broken == REASONS.keys() | LATER
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +59,10 @@ def test_what_works_is_not_taken_down(host: Host) -> None:
     assert {record.name: record.status for record in host.records} == {
         "news": "active",
         "adapters": "active",
-        **dict.fromkeys(AT_CALL_TIME, "active"),
+        **dict.fromkeys(LATER, "active"),
         **dict.fromkeys(REASONS, "broken"),
     }
-    assert set(host.scenarios) == {"news", "load_raises", "load_returns", "parts"}
+    assert set(host.scenarios) == {"load_raises", "load_returns", "parts"}
     assert host.component("adapter", "bend").provider == "adapters"
     assert host.component("encoder", "freshness").provider == "news"
 
@@ -70,11 +75,16 @@ def test_a_broken_plugin_is_named_with_its_reason(name: str, host: Host) -> None
     assert record.complaint().startswith(f"plugin '{name}' (polyscene-broken 0.0.1) is broken: ")
 
 
-def test_two_plugins_of_one_scenario_name_are_both_named(host: Host) -> None:
-    [record] = [one for one in host.records if one.name == "broken_scenario_taken"]
-    for source in ("polyscene-broken 0.0.1", NEWS):
-        assert source in record.complaint()
-    assert host.providers["news"] == "news"
+def test_two_plugins_of_one_scenario_name_are_both_named(host: Host, host_with: HostWith) -> None:
+    """Neither is taken for the other, whichever is found first; all else that they bring can be used."""
+    with pytest.raises(PluginError) as caught:
+        host.scenario("news")
+    assert caught.value.what == (
+        "scenario 'news' is brought by plugin 'news' (polyscene-news 0.3.0) "
+        "and plugin 'broken_scenario_taken' (polyscene-broken 0.0.1)"
+    )
+    assert "polyscene --plugins" in caught.value.fix
+    assert host_with("news").scenario("news").title
 
 
 def test_a_scenario_of_a_plugin_that_broke_is_withdrawn(host: Host) -> None:

@@ -29,3 +29,7 @@ def print_broken(host: Host) -> None:
             console.print(
                 Text.assemble(("Note: ", "bold yellow"), "going on without a plugin: ", record.complaint())
             )
+    for name in host.disputed:
+        console.print(
+            Text.assemble(("Note: ", "bold yellow"), "going on without a scenario: ", host.dispute(name))
+        )

@@ -25,7 +25,7 @@ def checked_scenarios(found: Any, owners: Mapping[str, str]) -> dict[str, Scenar
 
     Args:
         found: the hook's result.
-        owners: the distribution behind each scenario that is already known.
+        owners: the distribution behind each scenario whose name cannot be taken.
 
     Raises:
         PluginError: a wrong type, a malformed name, or a name that is taken.

@@ -10,7 +10,7 @@ from polyscene.errors import ConfigError, PluginError, did_you_mean
 from polyscene.registry.builtin import builtin_registry
 from polyscene.registry.components import Component, Registry
 from polyscene.registry.contributions import checked_components, checked_paths, checked_scenarios
-from polyscene.registry.discovery import Candidate, find_candidates
+from polyscene.registry.discovery import OWN_DISTRIBUTION, Candidate, find_candidates
 from polyscene.registry.manager import PluginManager
 from polyscene.registry.records import PluginRecord
 
@@ -27,6 +27,7 @@ class Host:
     Attributes:
         scenarios: scenarios of working plugins by name.
         providers: the plugin that brought each scenario.
+        disputed: scenarios that several plugins bring, and who they are.
         records: status of every installed plugin, in load order (built-in plugins first).
     """
 
@@ -34,8 +35,10 @@ class Host:
         self._manager = manager
         self._registry: Registry | None = None
         self._paths: dict[str, list[str]] = {}
+        self._brought: dict[str, dict[str, Scenario]] = {}
         self.scenarios: dict[str, Scenario] = {}
         self.providers: dict[str, str] = {}
+        self.disputed: dict[str, list[PluginRecord]] = {}
         for record in self._active():
             self._gather(record)
 
@@ -59,7 +62,7 @@ class Host:
                 for component in components:
                     registry.add(component)
                 record.components = [f"{component.kind}/{component.name}" for component in components]
-            self._forget_stopped()
+            self._settle()
             self._registry = registry
         return self._registry
 
@@ -124,26 +127,47 @@ class Host:
         if record.status != "active":
             return
         try:
-            owners = {name: self._manager.records[plugin].source for name, plugin in self.providers.items()}
-            named = checked_scenarios(scenarios, owners)
+            named = checked_scenarios(scenarios, self._own())
             self._paths[record.name] = checked_paths(paths)
         except PluginError as error:
             self._stop(record, error.what)
             return
-        self.scenarios.update(named)
-        self.providers.update(dict.fromkeys(named, record.name))
+        self._brought[record.name] = named
         record.scenarios = sorted(named)
+        self._settle()
+
+    def _own(self) -> dict[str, str]:
+        """The distribution behind each scenario that is the host's own: no plugin can take such a name."""
+        own = {record.name: record.source for record in self.records if record.distribution == OWN_DISTRIBUTION}
+        return {name: own[plugin] for name, plugin in self.providers.items() if plugin in own}
 
     def _stop(self, record: PluginRecord, reason: str) -> None:
         self._manager.stop(record, reason)
-        self._forget_stopped()
+        self._settle()
 
-    def _forget_stopped(self) -> None:
-        working = {record.name for record in self._active()}
-        self.providers = {name: plugin for name, plugin in self.providers.items() if plugin in working}
-        self.scenarios = {name: self.scenarios[name] for name in self.providers}
+    def _settle(self) -> None:
+        """Find out who brings what. A name that several bring is nobody's: which is meant cannot be known."""
+        bringing: dict[str, list[PluginRecord]] = {}
+        for record in self._active():
+            for name in self._brought.get(record.name, ()):
+                bringing.setdefault(name, []).append(record)
+        self.disputed = {name: records for name, records in bringing.items() if len(records) > 1}
+        self.providers = {name: records[0].name for name, records in bringing.items() if len(records) == 1}
+        self.scenarios = {name: self._brought[plugin][name] for name, plugin in self.providers.items()}
+
+    def dispute(self, scenario: str) -> str:
+        """In one sentence, who brings a scenario that several plugins bring."""
+        who = " and ".join(f"plugin '{record.name}' ({record.source})" for record in self.disputed[scenario])
+        return f"scenario '{scenario}' is brought by {who}"
 
     def _missing(self, kind: str, name: str, known: Iterable[str], where: str) -> PluginError | ConfigError:
+        if kind == "scenario" and name in self.disputed:
+            names = ", ".join(record.name for record in self.disputed[name])
+            return PluginError(
+                self.dispute(name),
+                where=where,
+                fix=f"load one of them only ({names}): polyscene --plugins NAME,NAME ..., or uninstall the other",
+            )
         for record in self.records:
             offered = name in record.scenarios if kind == "scenario" else f"{kind}/{name}" in record.components
             if record.status != "active" and (offered or (kind == "scenario" and record.name == name)):
