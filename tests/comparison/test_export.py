@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -58,15 +55,6 @@ def test_latex_escapes_what_it_would_read_as_its_own(shown: Comparison) -> None:
     assert len({len(re.findall(r"(?<!\\)&", line)) for line in body}) == 1
     assert "±" not in text.split("\n", 1)[1]
     assert r"$\pm$" in text
-
-
-def test_latex_compiles(shown: Comparison, tmp_path: Path) -> None:
-    if shutil.which("pdflatex") is None:
-        pytest.skip("NO LATEX: pdflatex is not installed")
-    page = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n%s\\end{document}\n"
-    (tmp_path / "table.tex").write_text(page % as_latex(shown))
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
 
 
 def test_a_figure_is_written_with_spread_and_marks(shown: Comparison) -> None:

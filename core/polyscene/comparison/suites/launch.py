@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from polyscene.comparison.suites.job import Job
 
 LOGS = "logs"
+INTERRUPTED = 130  # how a command ends that got the same Ctrl-C as we
 Launch = Callable[[Sequence[str], Path], str]
 """Runs a command, writes what it says to a file, and returns why it failed, empty if it did not."""
 
@@ -46,6 +48,8 @@ class Processes:
                 code = process.wait()
             finally:
                 self._running.discard(process)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
         return reason_in(log.read_text(encoding="utf-8", errors="replace"), code) if code else ""
 
     def stop(self) -> None:
@@ -63,24 +67,33 @@ def run_jobs(jobs: Iterable[Job], suite: Path, launch: Launch, workers: int) -> 
         launch: runs one.
         workers: how many at once.
     """
-    waiting = list(jobs)
+    waiting, stopped = list(jobs), Event()
     broken: set[str] = set()
+
+    def run(job: Job) -> str:
+        if stopped.is_set():  # a job that ends by the same Ctrl-C must not make room for the next one
+            return "stopped"
+        try:
+            return launch(job.line(suite), suite / LOGS / f"{job.name}.log")
+        except KeyboardInterrupt:
+            stopped.set()
+            raise
+
     for later in (False, True):
-        wave = [job for job in waiting if (job.base is not None) == later]
+        futures: dict[Future[str], Job] = {}
         with ThreadPoolExecutor(workers) as pool:
-            futures: dict[Future[str], Job] = {}
-            for job in wave:
+            for job in (one for one in waiting if (one.base is not None) == later):
                 if job.base is not None and job.base.name in broken:
                     yield job, f"it starts from {job.base.name}, which failed"
                 else:
-                    futures[pool.submit(launch, job.line(suite), suite / LOGS / f"{job.name}.log")] = job
+                    futures[pool.submit(run, job)] = job
             try:
                 for future in as_completed(futures):
                     job, reason = futures[future], future.result()
                     broken |= {job.name} if reason else set()
                     yield job, reason
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
+                stopped.set()
                 if isinstance(launch, Processes):
                     launch.stop()
                 raise
@@ -88,10 +101,8 @@ def run_jobs(jobs: Iterable[Job], suite: Path, launch: Launch, workers: int) -> 
 
 def reason_in(said: str, code: int) -> str:
     """Why a command failed, from what it wrote: its error message, or the last line."""
-    message = said.rpartition("\nError: ")[2] if "\nError: " in f"\n{said}" else ""
-    if said.startswith("Error: ") and not message:
-        message = said.removeprefix("Error: ")
-    lines = [line for line in (message or said).splitlines() if line.strip()]
     if code < 0:
         return f"it was killed by signal {-code}"
-    return "\n".join(lines if message else lines[-1:]) or f"exit code {code}"
+    _, found, message = f"\n{said}".rpartition("\nError: ")
+    lines = [line for line in (message if found else said).splitlines() if line.strip()]
+    return "\n".join(lines if found else lines[-1:]) or f"exit code {code}"
