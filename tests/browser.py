@@ -42,7 +42,7 @@ class Browser:
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
         self.driver.get(page.resolve().as_uri())
         WebDriverWait(self.driver, PATIENCE).until(
             lambda _: self.run("return document.documentElement.dataset.charts")

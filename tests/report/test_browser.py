@@ -88,6 +88,15 @@ def test_colors_follow_the_reader(page: Path, browser: Browser) -> None:
         assert abs(_brightness(background) - _brightness(text)) > 150
 
 
+def test_on_paper_it_is_light_and_nothing_is_folded(page: Path, browser: Browser) -> None:
+    browser.open(page, dark=True)
+    media = {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("return document.querySelectorAll('details:not([open])').length") == 0
+
+
 def test_names_from_data_do_nothing(run: Path, metrics: dict[str, Any], browser: Browser, hostile: str) -> None:
     for row in metrics["results"]:
         row.update(scenario=hostile, method=f"{hostile} {row['method']}", metric=hostile)
