@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
-from polyscene.cli.names import groups, option_keys
+from polyscene.cli.names import NOT_CHOSEN, groups, option_keys
 from polyscene.registry.discovery import find_candidates
 
 _VARIABLE = "_POLYSCENE_COMPLETE"
@@ -100,7 +100,7 @@ def _chosen(found: Mapping[str, Sequence[str]], incomplete: str) -> list[Complet
         return [
             CompletionItem(f"{name}={choice}")
             for name in sorted(found)
-            if name.startswith(incomplete) and name != "dataset"
+            if name.startswith(incomplete) and name not in NOT_CHOSEN
             for choice in found[name]
         ]
     cut = max(typed.rfind("["), typed.rfind(",")) + 1

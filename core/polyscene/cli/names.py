@@ -12,6 +12,9 @@ from polyscene.config.folder import conf_dir, own_dir
 from polyscene.registry.discovery import find_candidates, shipped_configs
 from polyscene.registry.host import allowed_by_environment
 
+NOT_CHOSEN = ("dataset", "suite")
+"""Groups that have names, but none that a training chooses as ``GROUP=NAME``."""
+
 
 def groups() -> dict[str, list[str]]:
     """Config groups with their choices, also those of allowed plugins and of Hydra."""

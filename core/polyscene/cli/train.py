@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from polyscene.cli.completion import complete_overrides
-from polyscene.cli.names import groups
+from polyscene.cli.names import NOT_CHOSEN, groups
 
 
 class _TrainCommand(click.Command):
@@ -14,7 +14,7 @@ class _TrainCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Config groups (choose with GROUP=NAME)"):
             formatter.write_dl(
-                [(group, ", ".join(names)) for group, names in groups().items() if group != "dataset"]
+                [(group, ", ".join(names)) for group, names in groups().items() if group not in NOT_CHOSEN]
             )
         super().format_epilog(ctx, formatter)
 
