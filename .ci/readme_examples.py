@@ -58,7 +58,7 @@ def steps(guide: str) -> Iterator[Step]:
 def shortened(command: str) -> list[str]:
     """The words of a command with settings that keep it short."""
     words = shlex.split(command)
-    if words[:2] == ["polyscene", "train"]:
+    if words[0] == "polyscene" and "train" in words:
         words += [] if any(word.startswith("trainer=") for word in words) else ["trainer=smoke"]
         if "-m" in words:
             words += ["experiment=none"]

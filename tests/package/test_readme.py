@@ -67,9 +67,11 @@ def test_the_command_exists(line: str) -> None:
     program, *words = shlex.split(line)
     assert program in {"polyscene", "python", "pip", "pytest"}
     command: click.Command = cli
+    options = [one for one in cli.params if isinstance(one, click.Option)]
+    valued = {name for option in options if not option.is_flag for name in option.opts}
     while program == "polyscene" and isinstance(command, click.Group):
-        while words and words[0].startswith("-"):
-            words = words[2 if words[0] == "--plugins" else 1 :]
+        while words[0].startswith("-"):
+            words = words[2 if words[0] in valued else 1 :]
         name = words.pop(0)
         assert name in command.commands, name
         command = command.commands[name]
