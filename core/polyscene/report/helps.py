@@ -55,7 +55,8 @@ def helps_sentences(found: Mapping[str, Any]) -> Iterator[str]:
     """The same in words: who clearly helps and hurts each scenario, and what joint training does to it."""
     effects = list(_effects(found))
     outcomes = {entry["scenario"]: entry["difference"]["verdict"] for entry in found["negative_transfer"]}
-    for target in dict.fromkeys(effect[1] for effect in effects):
+    tested = {effect[1] for effect in effects}
+    for target in (one["scenario"] for one in found["matrix"]["columns"] if one["scenario"] in tested):
         by_mark = {
             mark: [
                 source
