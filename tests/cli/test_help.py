@@ -53,6 +53,9 @@ def test_the_commands_are_those_of_the_readme() -> None:
         ("config", "check"),
         ("config", "describe"),
         ("plugins", "list"),
+        ("plugins", "describe"),
+        ("plugins", "new"),
+        ("plugins", "check"),
         ("doctor",),
         ("completion",),
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOTS = {"core": "", "plugins": "", "conf": "polyscene/conf/"}
+GUIDES = ("plugins/README.md", "conf/README.md")
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,11 @@ def test_it_holds_exactly_the_source_files(repository: Path, wheel: zipfile.ZipF
         for root, prefix in ROOTS.items()
         for path in (repository / root).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+        if path.relative_to(repository).as_posix() not in GUIDES
     }
     inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert inside == expected
+    assert not [name for name in inside if "/" not in name], "nothing lies beside the packages"
 
 
 def test_it_holds_what_a_run_needs(wheel: zipfile.ZipFile) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,6 +203,14 @@ def test_nothing_to_check(polyscene: Run, tmp_path: Path) -> None:
     said = polyscene("plugins", "check", "empty")
     assert said.code == 2
     assert "empty/pyproject.toml: there is no such file" in said.err
+
+
+def test_without_pytest_it_says_what_to_install(polyscene: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "pytest" else found(name))
+    said = polyscene("plugins", "check", "video")
+    assert said.code == 2
+    assert "pip install 'polyscene[testing]'" in said.err
 
 
 def test_a_folder_in_which_modules_are_below_src(copy_of: CopyOf, polyscene: Run) -> None:

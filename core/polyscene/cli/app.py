@@ -49,6 +49,7 @@ Examples:
   polyscene pretrain scenario=video trainer.steps=20
   polyscene config list
   polyscene data list
+  polyscene plugins new podcast
   polyscene doctor""",
 )
 @click.version_option(package_name="polyscene")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -100,12 +100,19 @@ def _files(name: str, kind: str) -> dict[str, str]:
     files: dict[str, str] = {}
     for part in ("common", kind):
         for path in _paths(_TEMPLATES / part):
-            target = path.replace("package/", f"{values['package']}/", 1) if path.startswith("package/") else path
             template = environment.get_template(f"{part}/{path}{_SUFFIX}")
-            files[target.replace("NAME", name)] = template.render(values)
+            files[_target(path, values)] = template.render(values)
     if kind == "scenario":
         files |= {f"{values['package']}/{path}": text for path, text in sample_files().items()}
     return files
+
+
+def _target(path: str, values: Mapping[str, str]) -> str:
+    """Where a template's text goes inside the package."""
+    folder, _, rest = path.partition("/")
+    if folder == "package":
+        path = f"{values['package']}/{rest}"
+    return {"gitignore": ".gitignore"}.get(path, path).replace("NAME", values["name"])
 
 
 def _paths(folder: Traversable, at: str = "") -> Iterator[str]:
