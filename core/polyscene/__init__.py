@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from polyscene.errors import DataError as DataError
     from polyscene.errors import DataNotAvailable as DataNotAvailable
     from polyscene.errors import PolysceneError as PolysceneError
+    from polyscene.evaluation.metrics.metric import RankingMetric as RankingMetric
+    from polyscene.evaluation.ranking import Ranking as Ranking
     from polyscene.features.encoder import Encoder as Encoder
     from polyscene.features.encoder import FitContext as FitContext
     from polyscene.features.identity import IdSpace as IdSpace
@@ -84,6 +86,8 @@ _HOME = {
     "data.tables": ("Tables",),
     "data.windows": ("Windows",),
     "errors": ("ConfigError", "DataError", "DataNotAvailable", "PolysceneError"),
+    "evaluation.metrics.metric": ("RankingMetric",),
+    "evaluation.ranking": ("Ranking",),
     "features.encoder": ("Encoder", "FitContext"),
     "features.identity": ("IdSpace", "id_space"),
     "graph.directions": ("INVERSE", "both_directions"),

@@ -23,6 +23,7 @@ from polyscene.errors import ConfigError, PolysceneError, Problems, did_you_mean
 from polyscene.registry.host import Host
 
 Config = TypeVar("Config", bound=TrainConfig)
+_EXAMPLES = {"auxiliary": "[{name: alignment}]", "metric": "[{name: ndcg, k: 5}]"}
 
 
 def resolve_train(mapping: Mapping[str, Any], host: Host) -> TrainConfig:
@@ -57,6 +58,7 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
     for kind in COMPONENT_GROUPS:
         values[kind] = choose(kind, mapping.get(kind), host, problems) or REPORTED
     values["auxiliary"] = _auxiliary(mapping.get("auxiliary") or [], mapping.get("scenario"), host, problems)
+    values["metrics"] = _several("metrics", "metric", mapping.get("metrics") or [], host, problems)
     values["dataset"] = _datasets(mapping.get("dataset") or {}, problems)
     values["scenario"] = _scenarios(mapping.get("scenario"), set(values["dataset"]), host, problems)
     values["backbone"] = _backbone(mapping.get("backbone"), problems)
@@ -77,11 +79,9 @@ def check_train(mapping: Mapping[str, Any], host: Host, problems: Problems, cls:
 
 
 def _auxiliary(terms: Any, scenarios: Any, host: Host, problems: Problems) -> Any:
-    if not isinstance(terms, list):
-        problems.add(f"'auxiliary' is {shown(terms)}", fix="write a list, as in auxiliary=[{name: alignment}]")
+    found = _several("auxiliary", "auxiliary", terms, host, problems)
+    if found is REPORTED:
         return REPORTED
-    choices = [choose("auxiliary", term, host, problems, f"auxiliary[{n}]") for n, term in enumerate(terms)]
-    found = [choice for choice in choices if choice is not None]
     for name, count in Counter(choice.name for choice in found).items():
         if count > 1:
             problems.add(f"'auxiliary' has '{name}' {count} times", fix="give each once, with one weight")
@@ -92,7 +92,16 @@ def _auxiliary(terms: Any, scenarios: Any, host: Host, problems: Problems) -> An
                     f"auxiliary '{choice.name}' names the scenario '{name}', which is not chosen",
                     fix=did_you_mean(name, scenarios),
                 )
-    return found if len(found) == len(choices) else REPORTED
+    return found
+
+
+def _several(key: str, kind: str, given: Any, host: Host, problems: Problems) -> Any:
+    """The components that a key of the config lists."""
+    if not isinstance(given, list):
+        problems.add(f"'{key}' is {shown(given)}", fix=f"write a list, as in {key}={_EXAMPLES[kind]}")
+        return REPORTED
+    choices = [choose(kind, one, host, problems, f"{key}[{n}]") for n, one in enumerate(given)]
+    return choices if None not in choices else REPORTED
 
 
 def _check_router(config: TrainConfig, problems: Problems) -> None:

@@ -124,6 +124,8 @@ class TrainConfig:
     """Where training curves go."""
     auxiliary: list[Choice] = field(default_factory=list)
     """Further terms in the loss of each scenario, as in ``[{name: alignment, weight: 0.1}]``."""
+    metrics: list[Choice] = field(default_factory=list)
+    """What is measured of rankings beside what always is, as in ``[{name: ndcg, k: 5}]``."""
     dataset: dict[str, DataSet] = field(default_factory=dict)
     """The data sets that the scenarios name."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -157,6 +157,7 @@ def _summaries(subject: Subject, ranking: Ranking) -> dict[str, metrics.Summary]
         f"coverage@{TOP}": metrics.Summary(coverage, float("nan"), users),
         f"popularity_bias@{TOP}": metrics.summarize(bias_B),
         **of_facts,
+        **{name: metrics.summarize(metric(ranking, events)) for name, metric in subject.metrics.items()},
     }
 
 

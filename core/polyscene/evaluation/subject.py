@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from polyscene.data.events import Events
 from polyscene.data.scenario import Scenario, View
+from polyscene.evaluation.metrics.metric import RankingMetric
 from polyscene.evaluation.requests import Population, Requests, triple_requests, user_requests
 
 _BATCH = 256
@@ -26,6 +27,7 @@ class Subject:
         protocol: split and ranking rule in words.
         own_item_U: where items are people, the item that each user is.
         ranked: whether items are ranked; otherwise rows are judged one by one.
+        metrics: what is measured of rankings beside what always is, by name.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Subject:
     protocol: str
     own_item_U: Tensor | None = None
     ranked: bool = True
+    metrics: Mapping[str, RankingMetric] = field(default_factory=dict)
 
     def requests(self, population: Population, view: View, limit: int = 0) -> Iterator[Requests]:
         """The requests of a population in batches, always in one order; ``limit`` takes evenly spaced ones."""

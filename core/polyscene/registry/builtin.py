@@ -20,6 +20,7 @@ PACKAGES = (
     "polyscene.training.balancers",
     "polyscene.training.loggers",
     "polyscene.evaluation.baselines",
+    "polyscene.evaluation.metrics.components",
 )
 
 

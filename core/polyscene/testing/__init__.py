@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from polyscene.testing.enricher import Lent as Lent
     from polyscene.testing.fusion import FusionSuite as FusionSuite
     from polyscene.testing.loss import LossSuite as LossSuite
+    from polyscene.testing.metric import MetricSuite as MetricSuite
     from polyscene.testing.runs import host_of as host_of
     from polyscene.testing.scenario import ScenarioSuite as ScenarioSuite
     from polyscene.testing.sequence import SequenceSuite as SequenceSuite
@@ -44,6 +45,7 @@ _HOME = {
     ),
     "fusion": ("FusionSuite",),
     "loss": ("LossSuite",),
+    "metric": ("MetricSuite",),
     "runs": ("host_of",),
     "scenario": ("ScenarioSuite",),
     "sequence": ("SequenceSuite",),

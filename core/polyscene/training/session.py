@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 
 from polyscene.backbone import Backbone
+from polyscene.config.choice import Choice
 from polyscene.config.schema import TrainConfig
 from polyscene.data.access import DataAccess
 from polyscene.evaluation.subject import Subject
@@ -85,7 +86,14 @@ class Session:
             protocol=loaded.split.description,
             own_item_U=_own_items(loaded, self.device),
             ranked=not getattr(task.build, "judges", False),
+            metrics={_label(choice): choice.build() for choice in self.config.metrics},
         )
+
+
+def _label(metric: Choice) -> str:
+    """How reports call a metric: ``ndcg@5``."""
+    cut = getattr(metric.options, "k", None)
+    return metric.name if cut is None else f"{metric.name}@{cut}"
 
 
 def _own_items(loaded: LoadedScenario, device: torch.device) -> torch.Tensor | None:
