@@ -11,6 +11,8 @@ import pytest
 
 from tests.browser import browser  # noqa: F401  (a fixture)
 
+pytest_plugins = ["polyscene.testing.fixtures"]
+
 # Where several processes share the cores, one thread each.
 MAX_THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 

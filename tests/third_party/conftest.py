@@ -24,8 +24,8 @@ def candidates() -> list[Candidate]:
 
 
 @pytest.fixture(scope="session")
-def host_with(candidates: list[Candidate]) -> Callable[..., Host]:
-    """``host_with(name, ...)`` loads these plugins of theirs and no others."""
+def host_named(candidates: list[Candidate]) -> Callable[..., Host]:
+    """``host_named(name, ...)`` loads these plugins of theirs and no others."""
 
     def load(*names: str) -> Host:
         return load_host(names, candidates=candidates)

@@ -10,7 +10,7 @@ from polyscene.errors import PluginError
 from polyscene.registry.discovery import Candidate
 from polyscene.registry.host import Host, load_host
 
-HostWith = Callable[..., Host]
+HostNamed = Callable[..., Host]
 REASONS = {
     "broken_imports": "No module named 'a_module_that_is_not_there' (polyscene_broken/imports.py:3)",
     "broken_syntax": "it cannot be imported: SyntaxError",
@@ -75,7 +75,7 @@ def test_a_broken_plugin_is_named_with_its_reason(name: str, host: Host) -> None
     assert record.complaint().startswith(f"plugin '{name}' (polyscene-broken 0.0.1) is broken: ")
 
 
-def test_two_plugins_of_one_scenario_name_are_both_named(host: Host, host_with: HostWith) -> None:
+def test_two_plugins_of_one_scenario_name_are_both_named(host: Host, host_named: HostNamed) -> None:
     """Neither is taken for the other, whichever is found first; all else that they bring can be used."""
     with pytest.raises(PluginError) as caught:
         host.scenario("news")
@@ -84,7 +84,7 @@ def test_two_plugins_of_one_scenario_name_are_both_named(host: Host, host_with: 
         "and plugin 'broken_scenario_taken' (polyscene-broken 0.0.1)"
     )
     assert "polyscene --plugins" in caught.value.fix
-    assert host_with("news").scenario("news").title
+    assert host_named("news").scenario("news").title
 
 
 def test_a_scenario_of_a_plugin_that_broke_is_withdrawn(host: Host) -> None:

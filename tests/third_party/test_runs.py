@@ -17,7 +17,7 @@ from polyscene.testing.backbone import write_small_backbone
 from polyscene.testing.runs import SHORT, short_config
 from polyscene.training.run import train
 
-HostWith = Callable[..., Host]
+HostNamed = Callable[..., Host]
 BROKEN = "plugin 'broken_parts' (polyscene-broken 0.0.1) failed: "
 
 
@@ -44,9 +44,9 @@ PARTS = {
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_that_breaks_is_named_with_its_plugin(part: str, host_with: HostWith, tmp_path: Path) -> None:
+def test_a_part_that_breaks_is_named_with_its_plugin(part: str, host_named: HostNamed, tmp_path: Path) -> None:
     options, groups, words = PARTS[part]
-    host = host_with("broken_parts")
+    host = host_named("broken_parts")
     config = short_config(host, {"parts": options}, run=tmp_path / "run", **groups)
     with pytest.raises(PluginError) as caught:
         train(config, host)
@@ -62,8 +62,10 @@ def test_a_part_that_breaks_is_named_with_its_plugin(part: str, host_with: HostW
         ("load_returns", "load() returned list"),
     ],
 )
-def test_data_that_cannot_be_had_are_named(scenario: str, words: str, host_with: HostWith, tmp_path: Path) -> None:
-    host = host_with("broken_loads")
+def test_data_that_cannot_be_had_are_named(
+    scenario: str, words: str, host_named: HostNamed, tmp_path: Path
+) -> None:
+    host = host_named("broken_loads")
     with pytest.raises(PluginError) as caught:
         train(short_config(host, {scenario: {}}, run=tmp_path / "run"), host)
     assert caught.value.what.startswith(f"plugin 'broken_loads' (polyscene-broken 0.0.1) failed: {words}")
@@ -101,10 +103,10 @@ def test_a_run_that_broke_late_goes_on_from_its_checkpoint(
 
 
 def test_a_run_goes_on_without_listeners_and_enrichers_that_break(
-    host_with: HostWith, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host_named: HostNamed, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two good third-party packages train together, beside everything that breaks around them."""
-    host = host_with("news", "adapters", "broken_listener", "broken_enricher", "broken_enrichment")
+    host = host_named("news", "adapters", "broken_listener", "broken_enricher", "broken_enrichment")
     overrides = (f"backbone.model={backbone}", f"data.cache={tmp_path / 'cache'}", "adapter=bend")
     run = train(short_config(host, {"news": {}}, *overrides, run=tmp_path / "run"), host)
     assert json.loads((run / "metrics.json").read_text(encoding="utf-8"))["results"]
@@ -118,9 +120,9 @@ def test_a_run_goes_on_without_listeners_and_enrichers_that_break(
 
 
 def test_a_run_of_a_scenario_whose_own_enricher_breaks_is_not_what_was_asked_for(
-    host_with: HostWith, tmp_path: Path
+    host_named: HostNamed, tmp_path: Path
 ) -> None:
-    host = host_with("broken_parts", "broken_enricher")
+    host = host_named("broken_parts", "broken_enricher")
     host.providers["parts"] = "broken_enricher"
     with pytest.raises(PluginError, match="its hook polyscene_enrich failed: KeyError: 'parts'"):
         train(short_config(host, {"parts": {}}, run=tmp_path / "run"), host)
