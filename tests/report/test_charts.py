@@ -10,6 +10,7 @@ import vl_convert
 from markupsafe import Markup
 
 from polyscene.report.charts import Bar, Cell, Line, Point, bars, heat, lines, parallel
+from polyscene.report.charts.heat import STRONGEST
 from polyscene.report.history import MAX_POINTS, Curve, read_curves
 from polyscene.report.units import duration, figure, memory
 from tests.report.drawn import specs
@@ -78,7 +79,8 @@ def test_a_heat_map_shades_by_size_and_keeps_figures_readable() -> None:
     cells = [Cell("a", "b", "1", shade=shade) for shade in (-2.0, -0.5, 0.0, 0.5, 1.0)]
     [spec] = specs(heat("t", cells, rows=["a"], columns=["b"])).values()
     found = [(row["gain"], row["shade"]) for row in spec["data"]["values"]]
-    assert found == [(False, 0.6), (False, 0.3), (True, 0.0), (True, 0.3), (True, 0.6)]
+    half = STRONGEST / 2
+    assert found == [(False, STRONGEST), (False, half), (True, 0.0), (True, half), (True, STRONGEST)]
 
 
 def test_parallel_axes_run_from_the_lowest_to_the_highest_and_words_keep_their_order() -> None:

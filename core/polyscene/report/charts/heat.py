@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from polyscene.report.charts.chart import chart
 
-STRONGEST = 0.6  # the darkest shade still leaves the figure on it readable, in light and in dark
+STRONGEST = 0.45  # the darkest shade still leaves the figure on it readable, in light and in dark
 CELL_WIDTH, CELL_HEIGHT, LABEL_WIDTH, LABEL_HEIGHT = 84, 46, 130, 15
 
 
