@@ -62,7 +62,7 @@ def test_what_works_is_not_taken_down(host: Host) -> None:
         **dict.fromkeys(LATER, "active"),
         **dict.fromkeys(REASONS, "broken"),
     }
-    assert set(host.scenarios) == {"load_raises", "load_returns", "parts"}
+    assert set(host.scenarios) == {"enriched", "load_raises", "load_returns", "parts"}
     assert host.component("adapter", "bend").provider == "adapters"
     assert host.component("encoder", "freshness").provider == "news"
 

@@ -122,7 +122,6 @@ def test_a_run_goes_on_without_listeners_and_enrichers_that_break(
 def test_a_run_of_a_scenario_whose_own_enricher_breaks_is_not_what_was_asked_for(
     host_named: HostNamed, tmp_path: Path
 ) -> None:
-    host = host_named("broken_parts", "broken_enricher")
-    host.providers["parts"] = "broken_enricher"
-    with pytest.raises(PluginError, match="its hook polyscene_enrich failed: KeyError: 'parts'"):
-        train(short_config(host, {"parts": {}}, run=tmp_path / "run"), host)
+    host = host_named("broken_enricher")
+    with pytest.raises(PluginError, match="its hook polyscene_enrich failed: KeyError: 'enriched'"):
+        train(short_config(host, {"enriched": {}}, run=tmp_path / "run"), host)

@@ -1,8 +1,20 @@
-"""Raises when it is asked to enrich."""
+"""Raises when it is asked to enrich: the scenarios of others do without it, and its own cannot."""
 
-from polyscene import Enrichment, hookimpl
+from dataclasses import replace
+from typing import Any
+
+from polyscene import Enrichment, Id, Scenario, Tables, generate, hookimpl
 
 POLYSCENE_API = "1.0"
+
+
+def load(config: Any, data: Any) -> Tables:
+    return replace(generate(users=30, items=20, interactions=300, seed=0, clusters=4), links=None, facts=None)
+
+
+@hookimpl
+def polyscene_scenarios() -> list[Scenario]:
+    return [Scenario("enriched", load, item_columns=(Id(),))]
 
 
 @hookimpl
