@@ -221,6 +221,17 @@ def test_a_folder_in_which_modules_are_below_src(copy_of: CopyOf, polyscene: Run
     assert said.code == 0, said.out
 
 
+def test_a_folder_counts_more_than_its_installed_twin(
+    copy_of: CopyOf, polyscene: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin(tmp_path / "site", "focal", "import not_there\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    importlib.invalidate_caches()
+    said = polyscene("plugins", "check", str(copy_of("loss")))
+    assert said.code == 0, said.out
+    assert said.out.startswith("plugin 'focal'  polyscene-focal 0.1.0")
+
+
 def test_an_installed_plugin_by_its_name(polyscene: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = tmp_path / "site"
     install_plugin(site, "ready", GOOD.format(scenario="ready"))

@@ -54,6 +54,19 @@ def test_large_arguments_are_shown_by_kind_and_size(
     assert f"(run=dict of 2, status='{'x' * 56}...)" in capsys.readouterr().err
 
 
+def test_each_plugin_is_asked_once_and_answers_for_itself(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "1")
+    for name in ("one", "two"):
+        answer = f"\n@hookimpl\ndef polyscene_run_finished(status):\n    return {name!r}\n"
+        install(name, GOOD.format(scenario=name) + answer)
+    found = load_host(allow=["one", "two"]).call("polyscene_run_finished", run=None, status="finished")
+    assert found == {"one": "one", "two": "two"}
+    asked = [line for line in capsys.readouterr().err.splitlines() if "run_finished" in line]
+    assert [line.split(" of ")[1].split()[0] for line in asked] == ["one", "two"]
+
+
 @pytest.mark.parametrize("value", ["", "0", None])
 def test_nothing_is_said_unasked(
     value: str | None,
