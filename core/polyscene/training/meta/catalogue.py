@@ -41,9 +41,12 @@ class Drawn:
         """C items ``[C]`` in proportion to their shares."""
         key = id(share_N), count
         if key not in self.items:
-            place_C = (self.offset + torch.arange(count, device=share_N.device)) / count
-            cumulated_N = share_N.cumsum(0)
-            item_C = torch.searchsorted(cumulated_N, place_C * cumulated_N[-1]).clamp(max=len(share_N) - 1)
+            place_C = (self.offset.double() + torch.arange(count, device=share_N.device)) / count
+            cumulated_N = share_N.double().cumsum(0)
+            item_C = torch.searchsorted(cumulated_N, place_C * cumulated_N[-1], right=True)
+            item_C = item_C.clamp(max=len(share_N) - 1)
+            # An item of no share must never come up, and rounding could bring it: a device adds in any order.
+            item_C = torch.where(share_N[item_C] > 0, item_C, share_N.argmax())
             self.items[key] = item_C
             if self.encode is not None:
                 self.vectors[id(item_C)] = self.encode(item_C)
