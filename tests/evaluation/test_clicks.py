@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from polyscene.evaluation.clicks import Judged, evaluate_clicks, evaluate_clicks_of_all_domains, validation_auc
+from polyscene.evaluation.clicks import (
+    Judged,
+    evaluate_clicks,
+    evaluate_clicks_of_all_domains,
+    ranked,
+    validation_auc,
+)
 from tests.domains import AGES, domain_model
 
 
@@ -55,8 +61,20 @@ def test_auc_over_all_compares_rows_of_different_domains() -> None:
 
 def test_joined_rows_keep_their_order() -> None:
     yes, no = torch.tensor([True]), torch.tensor([False])
-    one = Judged(torch.tensor([1.0]), yes, torch.tensor([4]), yes, torch.tensor([0.5]), torch.tensor([0.7]))
-    two = Judged(torch.tensor([2.0]), no, torch.tensor([5]), yes, torch.tensor([0.1]), torch.tensor([0.2]))
+    one, two = (
+        Judged(torch.tensor([logit]), label, torch.tensor([user]), torch.tensor([0]), yes, *torch.rand(2, 1))
+        for logit, label, user in ((1.0, yes, 4), (2.0, no, 5))
+    )
     joined = Judged.join([one, two])
     assert joined.logit_M.tolist() == [1.0, 2.0]
     assert joined.user_M.tolist() == [4, 5]
+
+
+def test_rows_of_a_user_are_ranked_among_themselves() -> None:
+    label = torch.tensor([False, True, True, False])
+    logit, user = torch.tensor([0.5, 2.0, -1.0, 3.0]), torch.tensor([7, 7, 7, 2])
+    item, none = torch.tensor([10, 11, 12, 13]), torch.zeros(4)
+    found = ranked(Judged(logit, label, user, item, label, none, none))
+    assert found.top_BK[:, :4].tolist() == [[11, 10, 12, -1], [13, -1, -1, -1]]
+    assert (found.row_M.tolist(), found.item_M.tolist(), found.rank_M.tolist()) == ([0, 0], [11, 12], [1, 3])
+    assert found.candidates_B.tolist() == [3, 1]

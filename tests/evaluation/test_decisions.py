@@ -46,7 +46,8 @@ def test_what_knows_users_only_has_no_order_within_them() -> None:
     user = torch.arange(2).repeat_interleave(20)
     share = torch.tensor([0.5, 0.9]).repeat_interleave(20)
     logit = torch.randn(40, generator=torch.Generator().manual_seed(0))
-    figures = click_figures(Judged(logit, label, user, logit > 0, torch.full((40,), 0.6), share), "joint")
+    rate = torch.full((40,), 0.6)
+    figures = click_figures(Judged(logit, label, user, torch.arange(40), logit > 0, rate, share), "joint")
     assert figures["history_share"]["auc"] > 0.6
     assert figures["history_share"]["gauc"] == 0.5
     assert figures["item_rate"]["gauc"] == 0.5

@@ -82,16 +82,18 @@ def test_the_rows_of_a_run(finished: Path) -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_examples_and_counts_are_of_every_scenario_that_ranks(learned: Path) -> None:
+def test_examples_and_counts_of_every_scenario(learned: Path) -> None:
     metrics = read_metrics(learned)
     methods = ["joint", "popularity", "item_knn"]
     for example in metrics["examples"]:
-        assert [one["method"] for one in example["methods"]] == methods
+        judged = example["scenario"] == ADS
+        assert [one["method"] for one in example["methods"]] == (methods[:1] if judged else methods)
+        assert example["kind"] == ("judged" if judged else "fact" if example["scenario"] == FACTS else "user")
         best = next(one["rank"] for one in example["methods"] if one["method"] == "joint")
         shown = [item["hit"] for item in example["methods"][0]["items"]]
         assert any(shown) == (best is not None and best <= len(shown))
-    for rows in (metrics["examples"], metrics["by_count"]):
-        assert {row["scenario"] for row in rows} == {SHOP, PEOPLE, LIKES, FACTS}
+    assert {row["scenario"] for row in metrics["by_count"]} == {SHOP, PEOPLE, LIKES, FACTS}
+    assert {row["scenario"] for row in metrics["examples"]} == {SHOP, PEOPLE, LIKES, FACTS, ADS}
     targets = {}
     for row in metrics["by_count"]:
         targets.setdefault((row["scenario"], row["low"]), set()).add(row["targets"])

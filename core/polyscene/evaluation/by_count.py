@@ -26,9 +26,9 @@ class ByCount:
 
     def add(self, measured: Measured) -> None:
         """Count a method's targets, and those among its first ten, by group."""
-        if not measured.main or measured.population.name not in _POPULATIONS:
-            return
         subject, ranking = measured.subject, measured.ranking
+        if not (measured.main and subject.ranked and measured.population.name in _POPULATIONS):
+            return
         if subject.name not in self._count:
             trained_N = subject.events.matrix([Phase.TRAIN]).sum(axis=0)
             self._count[subject.name] = torch.from_numpy(np.asarray(trained_N).ravel())

@@ -15,6 +15,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.data.windows import Windows, windows_of_rows
+from polyscene.evaluation.measured import Keep, Measured, keep_nothing
 from polyscene.evaluation.metrics import (
     auc,
     calibration_error,
@@ -23,6 +24,7 @@ from polyscene.evaluation.metrics import (
     log_loss,
     users_with_both,
 )
+from polyscene.evaluation.ranking import Ranking
 from polyscene.evaluation.ratings import rows_of_targets
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population
 from polyscene.evaluation.subject import Subject
@@ -30,7 +32,7 @@ from polyscene.model import PolysceneModel
 from polyscene.routing import LABEL, Route, taken
 from polyscene.tasks.task import PairTask
 
-VIEW = "click"
+VIEW, TOP = "click", 10
 ITEM_RATE, HISTORY_SHARE = "item_rate", "history_share"
 _EVERYTHING = View(mask_history=False)
 
@@ -42,7 +44,8 @@ class Judged:
     Args:
         logit_M: log odds of a positive.
         label_M: bool, what happened.
-        user_M: int64 user.
+        user_M: int64 user, rows of a user side by side.
+        item_M: int64 item.
         taken_M: bool, which are taken for positives, by the cutoff of the task.
         rate_M: share of positives among the item's training rows, smoothed: what knows items only.
         share_M: share of positives in the user's past that the model sees, smoothed: what knows users only.
@@ -51,6 +54,7 @@ class Judged:
     logit_M: Tensor
     label_M: Tensor
     user_M: Tensor
+    item_M: Tensor
     taken_M: Tensor
     rate_M: Tensor
     share_M: Tensor
@@ -95,6 +99,7 @@ def judge(
                 logit_M,
                 task.labels(events.value_R[target_M]),
                 requests.user_B[asked_M.row_M],
+                asked_M.item_M,
                 task.decides(logit_M),
                 rate_N[asked_M.item_M],
                 share_B[asked_M.row_M],
@@ -109,11 +114,39 @@ def _alone(events: Events, user_M: Tensor, row_M: Tensor) -> Windows:
 
 
 def evaluate_clicks(
-    model: PolysceneModel, subject: Subject, max_history: int, method: str, seed: int, *, route: Route = LABEL
+    model: PolysceneModel,
+    subject: Subject,
+    max_history: int,
+    method: str,
+    seed: int,
+    *,
+    route: Route = LABEL,
+    keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
-    """Result rows of a scenario that judges pairs, beside those of methods that know items or users only."""
+    """Result rows of a scenario that judges pairs, beside those of methods that know items or users only.
+
+    ``keep`` gets each user's rows, ranked by the judgment; those that were positive are the targets.
+    """
     judged = judge(model, subject, max_history, POPULATIONS[0], route=route)
-    return _rows(subject.name, subject.protocol, [judged], method, seed) if judged else []
+    if judged is None:
+        return []
+    keep(Measured(subject, subject.scenario.views[0], POPULATIONS[0], method, ranked(judged), {}))
+    return _rows(subject.name, subject.protocol, [judged], method, seed)
+
+
+def ranked(judged: Judged) -> Ranking:
+    """Each user's rows among themselves, the likeliest positive first; what was positive are the targets."""
+    row_M = judged.user_M.unique_consecutive(return_inverse=True)[1]
+    order_M = judged.logit_M.argsort(descending=True, stable=True)
+    order_M = order_M[row_M[order_M].argsort(stable=True)]
+    row_M, item_M = row_M[order_M], judged.item_M[order_M]
+    count_B = torch.bincount(row_M)
+    place_M = torch.arange(len(row_M), device=row_M.device) - (count_B.cumsum(0) - count_B)[row_M]
+    top_BK = item_M.new_full((len(count_B), TOP), -1)
+    shown_M = place_M < TOP
+    top_BK[row_M[shown_M], place_M[shown_M]] = item_M[shown_M]
+    positive_M = judged.label_M[order_M].bool()
+    return Ranking(row_M[positive_M], item_M[positive_M], place_M[positive_M] + 1, count_B, top_BK)
 
 
 def evaluate_clicks_of_all_domains(

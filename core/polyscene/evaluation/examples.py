@@ -40,10 +40,9 @@ class Examples:
         place = (measured.subject.name, measured.population.name)
         if place not in self._shown:
             self._shown[place] = _asked(measured, requests, tables)
-        ranking = measured.ranking
-        chosen = evenly_spaced(ranking.n_rows, SHOWN).tolist()
+        ranking, chosen = measured.ranking, _chosen(measured)
         for number, (example, row) in enumerate(zip(self._shown[place], chosen, strict=True)):
-            wanted = set(_of_row(requests, number))
+            wanted = set(_wanted(measured, requests, number))
             best = [item for item in ranking.top_BK[row, :ITEMS].tolist() if item >= 0]
             rank_M = ranking.rank_M[ranking.row_M == row]
             example["methods"].append(
@@ -75,12 +74,12 @@ def _asked(measured: Measured, requests: Requests, tables: Tables) -> list[dict[
         if not subject.from_history:
             relation = relation_names(tables)[int(events.columns[RELATION][start])]
             asked = f"{_titles(tables, [user])[0]}: {relation}"
-        wanted = _of_row(requests, number)
+        wanted = _wanted(measured, requests, number)
         found.append(
             {
                 "scenario": subject.name,
                 "population": measured.population.name,
-                "kind": "user" if subject.from_history else "fact",
+                "kind": "fact" if not subject.from_history else "user" if subject.ranked else "judged",
                 "asked": asked,
                 "past": _titles(tables, past[:PAST]),
                 "past_count": len(past),
@@ -93,9 +92,15 @@ def _asked(measured: Measured, requests: Requests, tables: Tables) -> list[dict[
     return found
 
 
-def _of_row(requests: Requests, row: int) -> list[int]:
-    """What a request should find, each item once."""
-    return list(dict.fromkeys(requests.targets.item_M[requests.targets.row_M == row].tolist()))
+def _chosen(measured: Measured) -> list[int]:
+    return evenly_spaced(measured.ranking.n_rows, SHOWN).tolist()
+
+
+def _wanted(measured: Measured, requests: Requests, number: int) -> list[int]:
+    """What the ranking should have at its top, in the order of the events."""
+    ranking, asked = measured.ranking, requests.targets
+    targets = set(ranking.item_M[ranking.row_M == _chosen(measured)[number]].tolist())
+    return [item for item in dict.fromkeys(asked.item_M[asked.row_M == number].tolist()) if item in targets]
 
 
 def _titles(tables: Tables, items: list[int]) -> list[str]:

@@ -68,7 +68,8 @@ def _with_labels(
     keep: Keep,
 ) -> list[dict[str, Any]]:
     if isinstance(model.main_task(subject.name), PairTask):
-        return evaluate_clicks(model, subject, max_history, method, seed) if population in ("", "warm") else []
+        wanted = population in ("", "warm")
+        return evaluate_clicks(model, subject, max_history, method, seed, keep=keep) if wanted else []
     scorer = model_scorer(model, subject, max_history)
     rows = evaluate_method(subject, method, lambda _: scorer, seed, only=population, keep=keep)
     if population in ("", "warm"):
