@@ -3,9 +3,9 @@
     python -m benchmarks.quality.cold_start                        # three data sets, five methods, three seeds
     python -m benchmarks.quality.cold_start --scenarios music --seeds 0
 
-Each scenario is trained alone, with the trainer of the quickstart and more steps. Last.fm has its given split (461
-artists taken out whole); of MovieLens-1M and the Complete Journey a tenth of the items is taken out. Rankings are
-full: ``warm`` among all items, ``cold`` among the cold ones, ``cold_all`` cold items among all. Methods:
+Each scenario is trained alone, with the trainer of the quickstart. Last.fm has its given split (461 artists taken
+out whole); of MovieLens-1M and the Complete Journey a tenth of the items is taken out. Rankings are full: ``warm``
+among all items, ``cold`` among the cold ones, ``cold_all`` cold items among all. Methods:
 
 - ``full``: content dropout, and new items lifted as far as two hundredths of the validation score allow;
 - ``dropout``: content dropout alone, with the unknown vector in place of ids [DropoutNet];
@@ -50,7 +50,6 @@ CONTENT = {
     "video": "{text: text, genres: tags, year: number}",
 }
 ALIGNED = "auxiliary=[{name: alignment, weight: 0.1}]"
-STEPS = ("trainer.steps=800", "trainer.eval_every=100")
 METHODS = {
     "full": ("model.content_dropout=0.2", "model.new_item_cost=0.02"),
     "dropout": ("model.content_dropout=0.2",),
@@ -76,7 +75,6 @@ class ColdStart(Suite):
         return [
             f"experiment={self.experiment}",
             f"scenario=[{self.scenario}]",
-            *STEPS,
             SPLITS[self.scenario],
             *METHODS[kind],
             *((columns,) if kind == "content" else ()),
