@@ -41,8 +41,13 @@ def test_what_came_to_nothing_is_named_with_its_reason(copied: Callable[[str, st
     killed = good.parent / "2"
     killed.mkdir()
     (killed / "resolved.yaml").write_text("seed: 2")
+    transferred = good.parent / "3"
+    transferred.mkdir()
+    (transferred / "resolved.yaml").write_text("seeds: [0]")
+    (transferred / "transfer.json").write_text("{}")  # has a comparison of its own
     found = find_runs([good.parent])
     assert [run.folder for run in found.runs] == [good]
+    assert len(found.unfinished) == 2
     assert found.unfinished[str(broken)] == "the disk is full\nmore"
     assert "not finished" in found.unfinished[str(killed)]
 

@@ -93,7 +93,8 @@ def find_runs(places: Iterable[Path]) -> Found:
             fix="name directories of runs or of a sweep, as `ls runs` shows them",
         )
     distinct = {folder.resolve(): folder for folder in reversed(folders)}
-    kept = [folder for folder in folders if distinct[folder.resolve()] is folder]
+    # Runs of polyscene transfer have a comparison of their own.
+    kept = [one for one in folders if distinct[one.resolve()] is one and not (one / TRANSFER).is_file()]
     return Found(
         [Run(folder) for folder in kept if (folder / METRICS).is_file()],
         {str(folder): _reason(folder) for folder in kept if not (folder / METRICS).is_file()},

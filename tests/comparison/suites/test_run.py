@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from polyscene.comparison.suites.jobs import jobs_of
-from polyscene.comparison.suites.launch import Processes, reason_in
+from polyscene.comparison.suites.launch import Processes, in_a_line, reason_in
 from polyscene.comparison.suites.results import few_shot_rows
 from polyscene.comparison.suites.run import run_suite
 from polyscene.errors import ConfigError, PolysceneError
@@ -134,3 +134,11 @@ def test_a_process_says_why_it_failed(tmp_path: Path) -> None:
 )
 def test_the_reason_is_the_message_or_the_last_line(said: str, code: int, reason: str) -> None:
     assert reason_in(said, code) == reason
+
+
+def test_in_a_line_the_first_problem_is_told() -> None:
+    assert (
+        in_a_line("config: 2 problems\n  - there is no 'x'\n  - nor 'y'") == "config: 2 problems: there is no 'x'"
+    )
+    assert in_a_line("trainer: too large\nlower it") == "trainer: too large"
+    assert in_a_line("") == ""

@@ -46,6 +46,13 @@ def runs(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return first, command(first, ADS, folder / "ads", shots=["all"])
 
 
+def test_where_neither_adapter_nor_task_can_learn_shots_are_counted_all_the_same(tmp_path: Path) -> None:
+    plain = ("trainer.steps=2", "adapter=none", "controls=[]")
+    run = train(tiny_config(tmp_path / "run", (SHOP, LIKES), *plain), tiny_host())
+    rows = read_metrics(command(run, "people", tmp_path / "people", shots=[1], draws=[0, 1, 2]))["few_shot"]
+    assert {row["draw"] for row in rows if row["method"] == "adapted"} == {0, 1, 2}
+
+
 def test_the_curve_holds_every_method_number_and_draw(runs: tuple[Path, Path]) -> None:
     metrics = read_metrics(runs[0])
     rows = [row for row in metrics["few_shot"] if row["metric"] == "ndcg@10" and row["population"] == "warm"]

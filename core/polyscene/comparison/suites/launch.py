@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,3 +107,9 @@ def reason_in(said: str, code: int) -> str:
     _, found, message = f"\n{said}".rpartition("\nError: ")
     lines = [line for line in (message if found else said).splitlines() if line.strip()]
     return "\n".join(lines if found else lines[-1:]) or f"exit code {code}"
+
+
+def in_a_line(reason: str) -> str:
+    """The first line of a reason, with the first problem where it only says how many there are."""
+    first, *more = [line.strip(" -") for line in reason.splitlines()] or [""]
+    return f"{first}: {more[0]}" if more and re.search(r"\d+ problems?$", first) else first

@@ -12,7 +12,7 @@ from rich.console import Console
 from polyscene.comparison.suites.config import SuiteConfig
 from polyscene.comparison.suites.job import Job
 from polyscene.comparison.suites.jobs import jobs_of
-from polyscene.comparison.suites.launch import LOGS, Launch, Processes, run_jobs
+from polyscene.comparison.suites.launch import LOGS, Launch, Processes, in_a_line, run_jobs
 from polyscene.comparison.suites.results import parts_of, print_parts, write_suite_page
 from polyscene.data.files import write_error
 from polyscene.errors import CheckpointError, ConfigError, PolysceneError
@@ -57,7 +57,7 @@ def run_suite(
             raise
         page = _show(suite, jobs, folder, console, failed)
     if failed:
-        lines = "\n".join(f"  - {name}: {reason.splitlines()[0]}" for name, reason in failed.items())
+        lines = "\n".join(f"  - {name}: {in_a_line(reason)}" for name, reason in failed.items())
         raise PolysceneError(
             f"{len(failed)} of {len(jobs)} runs failed; the page has the others\n{lines}",
             where=str(folder),
@@ -78,7 +78,7 @@ def _run(jobs: Sequence[Job], folder: Path, console: Console, launch: Launch, wo
         reason = why or ("" if job.finished(folder) else changed)
         if reason:
             failed[job.name] = reason
-        said = f"failed: {reason.splitlines()[0]}" if reason else "finished"
+        said = f"failed: {in_a_line(reason)}" if reason else "finished"
         console.print(f"{done}/{len(jobs)} {job.name}: {said}", soft_wrap=True, highlight=False, markup=False)
     return failed
 

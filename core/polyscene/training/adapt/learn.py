@@ -62,7 +62,10 @@ def learn(
         set_learning_rate(optimizer, rate)
         windows = sampler.draw(count, step_generator(seed, step, model.device), step)
         seed_step(seed, step)
-        _loss(model, name, events, windows, weights).backward()
+        loss = _loss(model, name, events, windows, weights)
+        if not loss.requires_grad:
+            break  # neither adapter nor task has anything to learn, and encoders stay: the model is what it was
+        loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
