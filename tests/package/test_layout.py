@@ -14,12 +14,6 @@ import polyscene
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORE = sorted((REPOSITORY / "core").rglob("*.py"))
 PLUGINS = sorted((REPOSITORY / "plugins").rglob("*.py"))
-YAML = sorted(
-    path
-    for root in ("conf", "plugins", "core")
-    for path in (REPOSITORY / root).rglob("*.yaml")
-    if "__pycache__" not in path.parts
-)
 
 
 def name_of(path: Path) -> str:
@@ -112,17 +106,3 @@ def test_nothing_loads_or_runs_code_from_data() -> None:
                 if name in UNSAFE_CALLS or flags & UNSAFE_FLAGS:
                     found.add(f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}")
     assert found == set()
-
-
-@pytest.mark.parametrize("path", YAML, ids=name_of)
-def test_yaml_opens_with_what_it_is_its_command_and_an_override(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    opening = []
-    for line in lines:
-        if not line.startswith("#"):
-            break
-        opening.append(line)
-    text = "\n".join(line for line in opening if not line.startswith("# @package"))
-    assert len(text) > 30, "what it is"
-    assert re.search(r"\bpolyscene [a-z]", text), "the command that uses it"
-    assert re.search(r"[a-z_.]+=\S", text), "one override"
