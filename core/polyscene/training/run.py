@@ -65,28 +65,32 @@ class _Run:
         # One rank makes the directory and all use it: the name of a new one holds the time.
         self.folder = self.fabric.broadcast(open_run(self.config) if self.fabric.is_global_zero else Path())
         with self.reporter.running(self.folder, self.config):
-            self._stages()
+            # Made first: a tool that is not installed says so before data is loaded.
+            logger: Logger = (
+                self.config.logger.build(run=self.folder) if self.fabric.is_global_zero else NoLogger()
+            )
+            try:
+                self._stages(logger)
+                logger.log_results(self.rows)
+            finally:
+                logger.close()
             self.reporter.seconds["total"] = self.reporter.elapsed()
             self._write()
         return self.folder
 
-    def _stages(self) -> None:
+    def _stages(self, logger: Logger) -> None:
         self.session = Session(self.config, self.host, self.fabric.device, self.reporter.say)
         prepared = prepare(self.session, self.fabric, self.reporter, self.folder)
         self.loaded, self.subjects = prepared.loaded, prepared.subjects
         self.examples = Examples({name: one.tables for name, one in self.loaded.scenarios.items()})
-        logger: Logger = self.config.logger.build(run=self.folder) if self.fabric.is_global_zero else NoLogger()
         trainer = ModelTrainer(prepared, self.fabric, self.reporter, logger, self.folder)
-        try:
-            for plan in self._plans():
-                model, state = trainer.train(plan)
-                if self.fabric.is_global_zero:
-                    if plan.label == JOINT or not self.parameters:
-                        self._count_parameters(model)
-                    with self.reporter.stage("evaluate"):
-                        self._evaluate(plan, model, state.seconds)
-        finally:
-            logger.close()
+        for plan in self._plans():
+            model, state = trainer.train(plan)
+            if self.fabric.is_global_zero:
+                if plan.label == JOINT or not self.parameters:
+                    self._count_parameters(model)
+                with self.reporter.stage("evaluate"):
+                    self._evaluate(plan, model, state.seconds)
         if self.fabric.is_global_zero:
             with self.reporter.stage("controls"):
                 self._controls()
