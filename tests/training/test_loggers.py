@@ -14,6 +14,7 @@ import yaml
 
 from polyscene.errors import ConfigError
 from polyscene.training.loggers import COMPONENTS, Logger, MLflowConfig, TensorBoardConfig, WandbConfig
+from polyscene.training.loggers.logger import config_of
 
 CONFIG = {"seed": 3, "trainer": {"lr": 0.001, "threads": None}, "scenario": {"video": {"columns": {}}}}
 RESULTS = [
@@ -133,6 +134,12 @@ def test_mlflow_reads_back_config_curves_and_results(run: Path) -> None:
     assert [(point.step, point.value) for point in curve] == [(10, 2.5), (20, 1.25), (30, 1.0)]
     assert finished.data.metrics["joint/video/ndcg_at_10"] == 0.125
     assert finished.data.metrics["test/video/ranking/warm/joint/ndcg_at_10"] == 0.25
+
+
+def test_a_part_of_a_run_has_the_config_of_the_whole(run: Path) -> None:
+    part = run / "seed-1"
+    part.mkdir()
+    assert config_of(part) == config_of(run) == CONFIG
 
 
 def test_a_store_of_mlflow_that_cannot_be_used(run: Path) -> None:

@@ -122,6 +122,7 @@ class _Transfer:
         try:
             for row in lacking:
                 self._row(row, seed, logger)
+            logger.log_results([])  # the matrix is no list of results; the run is over without a failure
         finally:
             logger.close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.errors import ConfigError
+from polyscene.training.folder import RESOLVED, read_config
 
 
 class Logger(ABC):
@@ -60,6 +61,11 @@ def named_results(results: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Values by names such as ``test/video/ranking/warm/joint/ndcg@10``."""
     keys = ("scenario", "view", "population", "method", "metric")
     return {"/".join(["test", *(str(row[key]) for key in keys)]): float(row["value"]) for row in results}
+
+
+def config_of(run: Path) -> dict[str, Any]:
+    """The config of a run; a part of one, such as a seed of a transfer matrix, has that of the whole."""
+    return read_config(run if (run / RESOLVED).is_file() else run.parent)
 
 
 def kept_id(run: Path, name: str, fresh: str) -> str:

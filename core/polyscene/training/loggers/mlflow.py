@@ -13,8 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from polyscene.errors import ConfigError
-from polyscene.training.folder import read_config
-from polyscene.training.loggers.logger import Logger, imported, kept_id, named_results
+from polyscene.training.loggers.logger import Logger, config_of, imported, kept_id, named_results
 
 _LONGEST = 500  # characters of a parameter's value that every store takes
 _BATCH = 100  # parameters in a call that every store takes
@@ -68,7 +67,7 @@ class MLflowLogger(Logger):
         if (run / "mlflow.id").is_file():
             return kept_id(run, "mlflow", "")
         made = self._client.create_run(experiment, run_name=run.name).info.run_id
-        parameters = [self._entities.Param(key, value[:_LONGEST]) for key, value in _flat(read_config(run))]
+        parameters = [self._entities.Param(key, value[:_LONGEST]) for key, value in _flat(config_of(run))]
         for start in range(0, len(parameters), _BATCH):
             self._client.log_batch(made, params=parameters[start : start + _BATCH])
         return kept_id(run, "mlflow", made)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from polyscene.errors import ConfigError
-from polyscene.training.folder import read_config
-from polyscene.training.loggers.logger import Logger, imported, kept_id, named_results
+from polyscene.training.loggers.logger import Logger, config_of, imported, kept_id, named_results
 
 
 @dataclass
@@ -44,7 +43,7 @@ class WandbLogger(Logger):
                 resume="allow" if config.mode == "online" else None,
                 name=run.name,
                 dir=str(run),
-                config=read_config(run),
+                config=config_of(run),
                 settings=self._wandb.Settings(
                     silent=True, console="off", disable_code=True, disable_git=True, x_disable_stats=True
                 ),
