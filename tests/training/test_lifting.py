@@ -50,9 +50,9 @@ def score(fitting: Fitting, lift: float) -> float:
 
 def test_the_lift_costs_what_was_agreed_and_more_would_cost_more(fitting: Fitting) -> None:
     lift = float(task_of(fitting).lift)
-    assert 0 < lift < HIGHEST
-    assert score(fitting, lift) >= (1 - COST) * score(fitting, 0.0)
-    assert score(fitting, lift + HIGHEST / 2**HALVINGS) < (1 - COST) * score(fitting, 0.0)
+    assert -HIGHEST < lift < HIGHEST
+    assert score(fitting, lift) >= (1 - COST) * score(fitting, -HIGHEST)
+    assert score(fitting, lift + 2 * HIGHEST / 2**HALVINGS) < (1 - COST) * score(fitting, -HIGHEST)
 
 
 def test_it_is_kept_and_found_again(fitting: Fitting) -> None:

@@ -70,7 +70,14 @@ class Alignment(Auxiliary):
             return False
         return _items(model, name).has_both_views and len(self._trained(name)) > 1
 
-    def loss(self, model: PolysceneModel, name: str, windows: Windows, catalogue: ModelCatalogue) -> Tensor:
+    def loss(
+        self,
+        model: PolysceneModel,
+        name: str,
+        windows: Windows,
+        catalogue: ModelCatalogue,
+        h_BTd: Tensor | None = None,
+    ) -> Tensor:
         trained_M = self._trained(name)
         item_C = trained_M[torch.randint(len(trained_M), (self.config.items,), device=trained_M.device)]
         collaborative_Cd, content_Cd = _items(model, name).views(item_C)

@@ -62,7 +62,14 @@ class Auxiliary(nn.Module, ABC):
         return self.config.scenarios is None or scenario_of(name) in self.config.scenarios
 
     @abstractmethod
-    def loss(self, model: PolysceneModel, name: str, windows: Windows, catalogue: ModelCatalogue) -> Tensor:
+    def loss(
+        self,
+        model: PolysceneModel,
+        name: str,
+        windows: Windows,
+        catalogue: ModelCatalogue,
+        h_BTd: Tensor | None = None,
+    ) -> Tensor:
         """The loss, broadcastable to the steps ``[B, T]`` of the windows; the engine averages over valid steps.
 
         Called in training only, inside the model's forward: nothing in it may wait for the device.
@@ -72,4 +79,5 @@ class Auxiliary(nn.Module, ABC):
             name: the scenario.
             windows: its windows in this step.
             catalogue: its item vectors in this step.
+            h_BTd: the states that its tasks compare with what happens next; None where no task is learned.
         """

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from polyscene.auxiliary.auxiliary import Auxiliary, AuxiliaryConfig
 from polyscene.auxiliary.views import REORDER, WAYS, view
+from polyscene.auxiliary.windows import first_windows
 from polyscene.config.validate import bounded
 from polyscene.data.windows import Windows
 from polyscene.errors import ConfigError, did_you_mean
@@ -64,11 +65,18 @@ class HistoryContrast(Auxiliary):
         task = model.main_task(name)
         return super().concerns(model, name) and task.from_history and task.reads_past
 
-    def loss(self, model: PolysceneModel, name: str, windows: Windows, catalogue: ModelCatalogue) -> Tensor:
+    def loss(
+        self,
+        model: PolysceneModel,
+        name: str,
+        windows: Windows,
+        catalogue: ModelCatalogue,
+        h_BTd: Tensor | None = None,
+    ) -> Tensor:
         ways = self.config.ways
         if not windows.ordered or windows.together:
             ways = [way for way in ways if way != REORDER]
-        some = _first(windows, self.config.windows)
+        some = first_windows(windows, self.config.windows)
         # Nothing else is known of the users: their ids would tell the two versions apart from all others.
         states = [
             model.anonymous_states(name, view(some, ways, self.config.share), catalogue).float() for _ in range(2)
@@ -95,13 +103,3 @@ def history_info_nce(
     logit_MM = (state_Md @ state_Md.T / temperature).masked_fill(excluded_MM, -torch.inf)
     loss_M = functional.cross_entropy(logit_MM, own_M, reduction="none")
     return torch.where(counts_M, loss_M, 0.0).sum() / counts_M.sum().clamp(min=1)
-
-
-def _first(windows: Windows, count: int) -> Windows:
-    """At most so many windows: they were drawn at random, so the first ones will do."""
-    kept = {
-        name: getattr(windows, name)[:count]
-        for name in ("user_B", "row_BT", "valid_BT", "item_BT", "value_BT", "time_BT")
-    }
-    columns = {name: column[:count] for name, column in windows.columns.items()}
-    return Windows(**kept, columns=columns, ordered=windows.ordered, together=windows.together)

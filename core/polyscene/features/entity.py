@@ -15,6 +15,7 @@ from polyscene.errors import CheckpointError, ConfigError, DataError, Problems, 
 from polyscene.features.count_gate import CountGate
 from polyscene.features.encoder import Encoder, FitContext, safe_key
 from polyscene.features.fusion import Fusion
+from polyscene.features.stand_in import StandIn
 from polyscene.registry.components import Component, Registry
 
 _FIRST_IDENTITY_WEIGHT = 0.3
@@ -37,6 +38,7 @@ class EntityEncoder(nn.Module):
         id_column: the column with the entity's own id, read by ``Id()`` without a name.
         count_gate: whether ids are weighted by how often training saw them, see :class:`CountGate`; those that it
             never saw and those that are hidden then add nothing at all.
+        stand_in: whether rows whose ids training never saw get what a :class:`StandIn` says in place of these.
         gated: names of columns that come in through a closed gate, ``tanh(g)`` with ``g = 0``: the result is that
             of the other columns until training opens it.
         owner: ``scenario/table`` for messages.
@@ -55,12 +57,13 @@ class EntityEncoder(nn.Module):
         id_column: str = "item_id",
         content_dropout: float = 0.0,
         count_gate: bool = False,
+        stand_in: bool = False,
         gated: Collection[str] = (),
         owner: str = "",
     ) -> None:
         super().__init__()
         self.id_column, self.owner, self.content_dropout = id_column, owner, content_dropout
-        self.count_gate = count_gate
+        self.count_gate, self._wants_stand_in = count_gate, stand_in
         self._fusion, self._fusion_config = fusion, fusion_config
         self.columns: dict[str, Column] = {}
         self.encoders = nn.ModuleDict()
@@ -132,7 +135,29 @@ class EntityEncoder(nn.Module):
         dropped = hidden
         if dropped is None and self.training and self.content_dropout > 0:
             dropped = torch.rand(row.shape, device=row.device) < self.content_dropout
-        return self.fusion(self._encoded(row, dropped))
+        fields = self._encoded(row, dropped)
+        x = self.fusion(fields)
+        if self.stand_in is None or self.training:
+            return x
+        counts = [encoder.counts(row) for _, encoder in self._fields() if encoder.is_identity]
+        new = torch.stack(counts).amax(0) == 0
+        return torch.where(new.unsqueeze(-1), x + self.stand_in(self._content(fields), self.meaning(row)), x)
+
+    @property
+    def has_stand_in(self) -> bool:
+        """Whether something stands in for ids that training never saw."""
+        return self.stand_in is not None
+
+    def as_new(self, row: Tensor) -> Tensor:
+        """Vectors ``[..., d_model]`` of rows as if their ids were new; gradients reach the stand-in alone."""
+        assert self.stand_in is not None
+        with torch.no_grad():
+            fields = self._encoded(row, torch.ones_like(row, dtype=torch.bool))
+            x, words = self.fusion(fields), self.meaning(row)
+        return x + self.stand_in(self._content(fields), words)
+
+    def _content(self, fields: Mapping[str, Tensor]) -> list[Tensor]:
+        return [fields[field] for field, encoder in self._fields() if not encoder.is_identity]
 
     @property
     def has_both_views(self) -> bool:
@@ -210,6 +235,11 @@ class EntityEncoder(nn.Module):
         # Where ids are all there is, nothing could stand in for them.
         gates = identities if self.count_gate and len(identities) < len(dims) else []
         self.count_gates = nn.ModuleDict({field: CountGate() for field in gates})
+        self.stand_in: StandIn | None = None
+        if self._wants_stand_in and identities and len(identities) < len(dims):
+            words = any(type(encoder).meaning is not Encoder.meaning for _, encoder in self._fields())
+            said = sum(dim for field, dim in dims.items() if field not in identities)
+            self.stand_in = StandIn(said + words * context.embedding_dim, context.d_model)
         if dims:
             self.fusion: Fusion = self._fusion.build(self._fusion_config, dims=dims, d_model=context.d_model)
 

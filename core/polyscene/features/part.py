@@ -37,6 +37,15 @@ class PartEncoder(nn.Module):
         return self.encoder.draw_hidden(rows, device)
 
     @property
+    def has_stand_in(self) -> bool:
+        """Whether something stands in for ids that training never saw."""
+        return self.encoder.has_stand_in
+
+    def as_new(self, row: Tensor) -> Tensor:
+        """As :meth:`EntityEncoder.as_new`, of the domain's rows."""
+        return self.encoder.as_new(self.row_N[row])
+
+    @property
     def has_both_views(self) -> bool:
         """Whether rows have ids as well as content."""
         return self.encoder.has_both_views

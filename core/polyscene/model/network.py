@@ -107,7 +107,7 @@ class PolysceneModel(nn.Module):
         }
         for name, windows in batch.items():
             losses[name] |= {
-                term: auxiliary.loss(self, name, windows, catalogues[name])
+                term: auxiliary.loss(self, name, windows, catalogues[name], states[name])
                 for term, auxiliary in self.auxiliaries_of(name).items()
             }
         if self.router is not None:

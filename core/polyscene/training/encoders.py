@@ -142,6 +142,7 @@ def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: 
         id_column="user_id" if table == "users" else "item_id",
         content_dropout=config.model.content_dropout if table != "events" else 0.0,
         count_gate=config.model.count_gate and table != "events",
+        stand_in=table == "items" and any(choice.name == "stand_in" for choice in config.auxiliary),
         gated=loaded.gated if table == "items" else (),
         owner=f"{name}/{table}",
     )

@@ -11,7 +11,7 @@ from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.ranking import RankingTask
 
-HIGHEST, HALVINGS = 16.0, 8
+HIGHEST, HALVINGS = 16.0, 9
 
 
 @torch.inference_mode()
@@ -22,11 +22,12 @@ def lift_new_items(
     cost: float,
     limit: int = 0,
 ) -> dict[str, float]:
-    """Give new items the largest lift that costs at most a share of the score on validation rows.
+    """Give new items the largest lift with which they cost at most a share of the score on validation rows.
 
-    A probability is no good guide here: a new item is a poor bet as long as nothing is known of its popularity, so
-    that it would stay unseen for ever. No row of a new item is needed to find the lift, since what it costs is
-    paid by items that are known, where it pushes them down; the cost is found by halving, on the same users.
+    What is learned of new items says how they compare with each other; among all items it may put them too low, as
+    a new item is a poor bet while nothing is known of its popularity, or too high. What they cost is paid by the
+    known items that they push down, so that no row of a new item is needed to find out: it is the
+    difference from a ranking without them, by halving, on the same users. The lift can be negative.
 
     Args:
         model: the model, in eval mode; its tasks remember the lift.
@@ -44,11 +45,12 @@ def lift_new_items(
         if not isinstance(task, RankingTask):
             continue
         scorer = model_scorer(model, subject, lengths[name])
-        task.lift.zero_()
+        task.lift.fill_(-HIGHEST)
         before = validation_score({name: subject}, {name: scorer}, limit).get(name)
         if before is None or not bool(task.popularity.unseen_N.any()):
+            task.lift.zero_()
             continue
-        least, low, high = (1 - cost) * before, 0.0, HIGHEST
+        least, low, high = (1 - cost) * before, -HIGHEST, HIGHEST
         for _ in range(HALVINGS):
             task.lift.fill_((low + high) / 2)
             if validation_score({name: subject}, {name: scorer}, limit)[name] >= least:
