@@ -40,8 +40,8 @@ class ModelConfig:
     count_gate: bool = False
     """Whether an id counts by how often training saw it (not at all if never), and content for the rest."""
     new_item_cost: float = bounded(0.0, at_least=0, at_most=1)
-    """Share of the validation score that items which no row holds may cost; they are lifted or lowered together until
-    they cost that. 0 leaves them where training put them."""
+    """Share of the validation score that items which no row holds may cost: they are lifted or lowered together
+    until they cost that; 0 leaves them where training put them."""
     adapt: list[Site] = field(default_factory=lambda: ["users", "items", "pairs"])
     """The places that get adapters."""
 
