@@ -159,7 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with ThreadPoolExecutor(given.jobs) as pool:
         # First all that is adapted, so that no two draws wait for, or make, the same run.
-        list(pool.map(lambda run: trained(*run, given.folder), runs))
+        for made in [pool.submit(trained, held, start, given.folder) for held, start in runs]:
+            made.result()
         draws = {run: [pool.submit(finish, *run, draw) for draw in range(given.draws)] for run in runs}
     for held in given.scenarios:
         own = [row for start in given.starts for draw in draws[held, start] for row in draw.result()]

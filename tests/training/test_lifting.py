@@ -9,11 +9,12 @@ import pytest
 from polyscene.evaluation.evaluator import model_scorer, validation_score
 from polyscene.tasks.ranking import RankingTask
 from polyscene.training.checkpoint import load_weights
-from polyscene.training.fit import Fitting
+from polyscene.training.fit import Fitting, Progress
 from polyscene.training.lifting import HALVINGS, HIGHEST, lift_new_items
 from tests.tiny import SHOP, tiny_config, tiny_fitting
 
 COST = 0.1
+WITH_NEW = {SHOP: {"split": {"name": "leave_one_out", "cold_items": 0.3}}}
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +23,7 @@ def fitting(tmp_path_factory: pytest.TempPathFactory) -> Fitting:
 
 
 def trained(folder: Path, cost: float) -> Fitting:
-    config = tiny_config(
-        "",
-        [SHOP],
-        f"model.new_item_cost={cost}",
-        **{SHOP: {"split": {"name": "leave_one_out", "cold_items": 0.3}}},
-    )
+    config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", **WITH_NEW)
     fitting = tiny_fitting(config, folder)
     fitting.run()
     return fitting
@@ -53,6 +49,18 @@ def test_the_lift_costs_what_was_agreed_and_more_would_cost_more(fitting: Fittin
     assert -HIGHEST < lift < HIGHEST
     assert score(fitting, lift) >= (1 - COST) * score(fitting, -HIGHEST)
     assert score(fitting, lift + 2 * HIGHEST / 2**HALVINGS) < (1 - COST) * score(fitting, -HIGHEST)
+
+
+def test_new_items_do_not_steer_training(tmp_path: Path) -> None:
+    curves: dict[float, list[float]] = {}
+    for cost in (0.0, COST):
+        found = curves.setdefault(cost, [])
+        progress = Progress(metrics=lambda _, values, found=found: found.append(values[f"{SHOP}/ndcg@10"]))
+        config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", **WITH_NEW)
+        fitting = tiny_fitting(config, tmp_path / str(cost), progress)
+        task_of(fitting).popularity.unseen.data.fill_(5.0)  # they would lead every ranking
+        fitting.run()
+    assert min(curves[COST]) > max(curves[0.0])
 
 
 def test_it_is_kept_and_found_again(fitting: Fitting) -> None:

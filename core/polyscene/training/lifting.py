@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -12,6 +12,13 @@ from polyscene.model import PolysceneModel
 from polyscene.tasks.ranking import RankingTask
 
 HIGHEST, HALVINGS = 16.0, 9
+
+
+def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
+    """Rank no new items until :func:`lift_new_items` has found their place: what they cost must not steer training."""
+    for name in names:
+        if isinstance(task := model.main_task(name), RankingTask):
+            task.lift.fill_(-HIGHEST)
 
 
 @torch.inference_mode()
