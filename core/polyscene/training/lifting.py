@@ -15,7 +15,7 @@ HIGHEST, HALVINGS = 16.0, 9
 
 
 def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
-    """Rank no new items until :func:`lift_new_items` has found their place: what they cost must not steer training."""
+    """Rank no new items until :func:`lift_new_items` has found their place: they must not steer training."""
     for name in names:
         if isinstance(task := model.main_task(name), RankingTask):
             task.lift.fill_(-HIGHEST)
