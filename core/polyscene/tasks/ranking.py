@@ -88,6 +88,11 @@ class RankingTask(Task):
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         self.popularity.observe(events, phases)
 
+    def receive(self, n_items: int) -> None:
+        more = n_items - len(self.trained_N)
+        self.trained_N = functional.pad(self.trained_N, (0, more))
+        self.sampling_N = functional.pad(self.sampling_N, (0, more))
+
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         target_BT, h_BTd, bias_N = windows.item_BT, self.scale * h_BTd, self.popularity.all(catalogue.hidden_N)
         positive_BT = (h_BTd * catalogue.take(target_BT)).sum(dim=-1) + bias_N[target_BT]
@@ -103,7 +108,8 @@ class RankingTask(Task):
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        bias_N = self.popularity(items_N) + self.lift * self.popularity.unseen_N[items_N]
+        # What came up after training has a popularity by now, but no more of a vector than new items have.
+        bias_N = self.popularity(items_N) + self.lift * ~self.trained_N[items_N]
         return (self.scale * h_Bd) @ x_Nd.T + bias_N
 
 

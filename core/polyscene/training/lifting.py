@@ -54,7 +54,7 @@ def lift_new_items(
         scorer = model_scorer(model, subject, lengths[name])
         task.lift.fill_(-HIGHEST)
         before = validation_score({name: subject}, {name: scorer}, limit).get(name)
-        if before is None or not bool(task.popularity.unseen_N.any()):
+        if before is None or bool(task.trained_N.all()):
             task.lift.zero_()
             continue
         least, low, high = (1 - cost) * before, -HIGHEST, HIGHEST
