@@ -41,7 +41,7 @@ class RayLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs, as many at once as there are resources for; one whose process dies stops no other."""
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]  # an extra of its own
 
         joined = ray.is_initialized()
         if not joined:
