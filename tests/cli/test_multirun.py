@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -139,7 +140,9 @@ def test_a_launcher_that_breaks_down_leaves_the_others_listed(
         raise RuntimeError("a worker process was terminated")
 
     app.main(["train", "-m", "scenario=video", "seed=0", "run.dir=sweep"])
-    monkeypatch.setattr("hydra._internal.core_plugins.basic_launcher.BasicLauncher.launch", broken)
+    # Hydra finds its plugins without making them attributes of their package.
+    plugin = importlib.import_module("hydra._internal.core_plugins.basic_launcher")
+    monkeypatch.setattr(plugin.BasicLauncher, "launch", broken)
     capsys.readouterr()
     assert app.main(["train", "-m", "scenario=video", "seed=0,3", "run.dir=sweep"]) == 2
     shown = capsys.readouterr()

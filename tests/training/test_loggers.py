@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,12 @@ def test_wandb_keeps_config_curves_and_results_without_a_network(run: Path, no_n
     logger.log_results(RESULTS)
     logger.close()
     [file] = run.glob("wandb/offline-run-*/run-*.wandb")
-    records = [Record.FromString(data) for data in leveldb_records(file.read_bytes())]
+    records: list[Record] = []
+    for _ in range(100):  # W&B's own process may write the end a moment after it was told
+        records = [Record.FromString(data) for data in leveldb_records(file.read_bytes())]
+        if any(one.HasField("exit") for one in records):
+            break
+        time.sleep(0.2)
     [begun] = [one.run for one in records if one.HasField("run")]
     assert (begun.project, begun.display_name) == ("films", "first")
     config = {one.key: json.loads(one.value_json) for one in begun.config.update}
