@@ -60,9 +60,10 @@ def shortened(command: str) -> list[str]:
     words = shlex.split(command)
     if words[0] == "polyscene" and "train" in words:
         words += [] if any(word.startswith("trainer=") for word in words) else ["trainer=smoke"]
-        if "-m" in words:
-            words += ["experiment=none"]
-            words += ["scenario.video.dataset=movielens_100k"] if "scenario=video" in words else []
+        words += ["experiment=none"] if "-m" in words else []
+        films = any(word.startswith("scenario=") and "video" in word for word in words)
+        chosen = any(word.startswith("scenario.video.dataset=") for word in words)
+        words += ["scenario.video.dataset=movielens_100k"] if films and not chosen else []
     elif words[:2] == ["polyscene", "transfer"]:
         words += ["trainer=smoke", "seeds=[0]", "adapters=[]"]
     return words

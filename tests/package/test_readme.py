@@ -190,6 +190,10 @@ class TestFollowing:
             ("polyscene train scenario=x", "polyscene train scenario=x trainer=smoke"),
             ("polyscene train trainer=quick", "polyscene train trainer=quick"),
             ("polyscene train -m seed=0,1", "polyscene train -m seed=0,1 trainer=smoke experiment=none"),
+            (
+                "polyscene train scenario=[video,kg]",
+                "polyscene train scenario=[video,kg] trainer=smoke scenario.video.dataset=movielens_100k",
+            ),
             ("polyscene data list", "polyscene data list"),
         ],
     )
