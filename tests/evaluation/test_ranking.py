@@ -39,7 +39,7 @@ def test_a_case_by_hand() -> None:
 
 @given(st.integers(0, 1000), st.integers(1, 5))
 @settings(max_examples=25, deadline=None)
-def test_ranks_are_those_of_sorting_whichever_way_they_are_counted(seed: int, per_row: int) -> None:
+def test_ranks_are_those_of_sorting(seed: int, per_row: int) -> None:
     generator = np.random.default_rng(seed)
     scores = distinct_scores(seed)
     masked = torch.from_numpy(generator.random((ROWS, ITEMS)) < 0.3)
@@ -47,7 +47,7 @@ def test_ranks_are_those_of_sorting_whichever_way_they_are_counted(seed: int, pe
         torch.arange(ROWS).repeat_interleave(per_row),
         torch.from_numpy(generator.integers(0, ITEMS, ROWS * per_row)),
     )
-    for targets in (few, every_pair(ROWS, ITEMS)):  # few are counted, many are sorted
+    for targets in (few, every_pair(ROWS, ITEMS)):
         ranking = rank_targets(scores, targets, masked=masked)
         for row, item, rank in zip(ranking.row_M, ranking.item_M, ranking.rank_M, strict=True):
             allowed = ~masked[row]
@@ -94,6 +94,22 @@ def test_ties_do_not_depend_on_the_batch_and_lists_agree_with_ranks() -> None:
     assert torch.equal(whole.top_BK, joined.top_BK)
     assert torch.equal(whole.top_BK[whole.row_M, whole.rank_M - 1], whole.item_M)
     assert len({tuple(row) for row in whole.top_BK.tolist()}) == 8  # each user has an order of her own
+
+
+def test_the_order_of_ties_stays_what_published_figures_were_made_with() -> None:
+    user = torch.tensor([0, 1, 1_000_000])
+    ranks = rank_targets(torch.zeros(3, 8), every_pair(3, 8), user_B=user).rank_M.reshape(3, 8)
+    assert ranks.tolist() == [[8, 2, 5, 3, 7, 6, 4, 1], [4, 6, 7, 5, 8, 2, 3, 1], [8, 5, 2, 1, 4, 3, 7, 6]]
+
+
+@pytest.mark.parametrize("together", [1, 100, 170])
+def test_what_is_looked_at_together_decides_nothing(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, targets = distinct_scores(1) // 8, every_pair(ROWS, ITEMS)
+    whole = rank_targets(scores, targets, masked=scores == 2, top=5)
+    monkeypatch.setattr("polyscene.evaluation.ranking._TOGETHER_ON_CPU", together)
+    parts = rank_targets(scores, targets, masked=scores == 2, top=5)
+    for name in ("row_M", "item_M", "rank_M", "candidates_B", "top_BK"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
 
 
 def test_zeros_of_both_signs_tie_and_nan_is_last() -> None:
