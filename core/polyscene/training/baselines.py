@@ -20,9 +20,17 @@ from polyscene.training.session import Session
 
 
 def evaluate_baseline(
-    control: str, subject: Subject, loaded: LoadedScenario, session: Session, keep: Keep = keep_nothing
+    control: str,
+    subject: Subject,
+    loaded: LoadedScenario,
+    session: Session,
+    keep: Keep = keep_nothing,
+    *,
+    population: str = "",
 ) -> tuple[list[dict[str, Any]], float]:
     """Result rows of one baseline in one scenario, and the seconds it took; none where it does not apply.
+
+    They are of all populations, or of one ``population`` only.
 
     Baselines count all rows known at the test, validation included, as a service would.
     """
@@ -36,8 +44,9 @@ def evaluate_baseline(
         rows = evaluate_method(
             subject,
             control,
-            lambda population: baseline_scorer(baseline, subject, population),
+            lambda asked: baseline_scorer(baseline, subject, asked),
             session.config.seed,
+            population,
             keep=keep,
         )
     except DataError as reason:

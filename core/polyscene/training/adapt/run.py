@@ -203,10 +203,10 @@ class _Adaptation:
         if control == POPULARITY:
             subject = self.session.subject(self.name, one)
             rows, seconds = evaluate_baseline(
-                POPULARITY, subject, one, self.session, self._keep(control, draw, count)
+                POPULARITY, subject, one, self.session, self._keep(control, draw, count), population="warm"
             )
             self.seconds[POPULARITY] = self.seconds.get(POPULARITY, 0.0) + seconds
-            self._add([row for row in rows if row["population"] == "warm"], POPULARITY, draw, count)
+            self._add(rows, POPULARITY, draw, count)
             return
         if control == NO_ADAPTATION:
             if count != self.config.shots[0]:  # it sees no shots, so it is the same for every number of them
