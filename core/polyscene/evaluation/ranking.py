@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 # Scores looked at together. On a CPU they stay in its cache: 256 rows of 17,632 items with 5 targets each take
-# 45 ms, and 170 ms in pieces of 1 << 24. On other devices these bound the memory.
+# 36 ms, and 86 ms in pieces of 1 << 24. On other devices these bound the memory.
 _TOGETHER_ON_CPU, _TOGETHER = 1 << 18, 1 << 24
 # An odd number with well spread bits, as int32 (2,146,121,005 in the hash "lowbias32" of C. Wellons).
 _ODD = 0x7FEB352D
@@ -121,7 +121,7 @@ def rank_targets(
     for score_RN, user_R in zip(score_BN.split(size), user_B.split(size), strict=True):
         key_RN = _keys(score_RN, user_R, code_N)
         of_these_M = (row_M >= start) & (row_M < start + len(key_RN))
-        rank.append(1 + _above(key_RN, row_M[of_these_M] - start, item_M[of_these_M], size))
+        rank.append(1 + _above(key_RN, row_M[of_these_M] - start, item_M[of_these_M]))
         candidates.append((key_RN != _MASKED).sum(dim=1))
         best.append(top_items(key_RN, top))
         start += len(key_RN)
@@ -183,11 +183,16 @@ def _keys(score_BN: Tensor, user_B: Tensor, code_N: Tensor) -> Tensor:
     return key_BN.masked_fill_(score_BN == -torch.inf, _MASKED)
 
 
-def _above(key_RN: Tensor, row_M: Tensor, item_M: Tensor, size: int) -> Tensor:
-    """How many items stand above each target: a pass over its row, ``size`` targets at a time."""
-    key_M = key_RN[row_M, item_M]
-    parts = zip(row_M.split(size), key_M.split(size), strict=True)
-    return torch.cat([(key_RN[row_P] > key_P.unsqueeze(1)).sum(dim=1) for row_P, key_P in parts])
+def _above(key_RN: Tensor, row_M: Tensor, item_M: Tensor) -> Tensor:
+    """How many items stand above each target, by a pass over its row.
+
+    That is faster than sorting: 90 ms against 240 ms where 256 rows of 21,418 items have 30 targets each.
+    """
+    targets = torch.bincount(row_M, minlength=len(key_RN)).tolist()
+    of_rows = zip(key_RN, key_RN[row_M, item_M].split(targets), strict=True)
+    most = max(1, _TOGETHER // max(1, key_RN.shape[1]))
+    above = [(key_N > key_P.unsqueeze(1)).sum(dim=1) for key_N, key_T in of_rows for key_P in key_T.split(most)]
+    return torch.cat([row_M[:0], *above])
 
 
 def _item_codes(n_items: int, device: torch.device) -> Tensor:
