@@ -153,7 +153,9 @@ def _contexts(
 ) -> dict[str, FitContext]:
     tables, events, learned_R = group.whole.tables, group.whole.events, group.learned_R()
     user_of_row, train_row = _rows_of_users(events)
-    train_row[np.setdiff1d(np.arange(len(train_row)), group.held_events())] = False
+    held_row = np.zeros_like(train_row)
+    held_row[group.held_events()] = True
+    train_row &= held_row
     counts = {
         "items": np.bincount(tables.item_R[learned_R], minlength=len(tables.items)),
         "users": np.bincount(tables.user_R[learned_R], minlength=len(tables.users)),
