@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from polyscene.data.events import Events as Events
     from polyscene.data.generated import generate as generate
     from polyscene.data.phases import Phase as Phase
+    from polyscene.data.scenario import PriorSpec as PriorSpec
     from polyscene.data.scenario import Scenario as Scenario
     from polyscene.data.scenario import ScenarioConfig as ScenarioConfig
     from polyscene.data.scenario import TaskSpec as TaskSpec
@@ -55,6 +56,9 @@ if TYPE_CHECKING:
     from polyscene.graph.links import check_links as check_links
     from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
+    from polyscene.priors.prior import Prior as Prior
+    from polyscene.priors.prior import PriorConfig as PriorConfig
+    from polyscene.priors.prior import PriorData as PriorData
     from polyscene.registry.components import Component as Component
     from polyscene.registry.lazy import components_of as components_of
     from polyscene.registry.lazy import imported as imported
@@ -78,7 +82,7 @@ _HOME = {
     "data.events": ("Events",),
     "data.generated": ("generate",),
     "data.phases": ("Phase",),
-    "data.scenario": ("Scenario", "ScenarioConfig", "TaskSpec", "View", "Way"),
+    "data.scenario": ("PriorSpec", "Scenario", "ScenarioConfig", "TaskSpec", "View", "Way"),
     "data.sources.atomic": ("read_atomic",),
     "data.sources.csv": ("read_csv",),
     "data.sources.parquet": ("read_parquet",),
@@ -97,6 +101,7 @@ _HOME = {
     "graph.links": ("check_links",),
     "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),
+    "priors.prior": ("Prior", "PriorConfig", "PriorData"),
     "registry.components": ("Component",),
     "registry.lazy": ("components_of", "imported"),
     "tasks.link": ("LinkConfig", "LinkTask"),

@@ -10,6 +10,7 @@ from polyscene import (
     Component,
     Id,
     Number,
+    PriorSpec,
     Scenario,
     ScenarioConfig,
     TaskSpec,
@@ -62,6 +63,7 @@ SCENARIO = Scenario(
     event_columns=(Number("price"), Number("basket_size"), Number("gap_days"), Number("repeat")),
     tasks=(TaskSpec("purchase"),),
     views=(View("new", mask_history=True), View("all", mask_history=False)),
+    priors=(PriorSpec("linear"), PriorSpec("recent_popularity"), PriorSpec("personal_frequency")),
     together=True,
     config=EcommerceConfig,
 )

@@ -9,6 +9,7 @@ from polyscene import (
     Column,
     Component,
     Id,
+    PriorSpec,
     Scenario,
     ScenarioConfig,
     TaskSpec,
@@ -46,6 +47,7 @@ SCENARIO = Scenario(
     item_columns=(Text(), Id(), Column("item_id", encoder="tag_profile")),
     user_columns=(Id(space="lastfm_user"),),
     tasks=(TaskSpec("ranking", options={"loss": "listener_confidence"}),),
+    priors=(PriorSpec("linear", {"l2": 2000.0, "log_weights": True}), PriorSpec("content")),
     user_space="lastfm_user",
     config=MusicConfig,
 )

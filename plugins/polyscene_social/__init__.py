@@ -10,6 +10,7 @@ from polyscene import (
     Component,
     Enrichment,
     Id,
+    PriorSpec,
     Scenario,
     ScenarioConfig,
     Split,
@@ -42,6 +43,8 @@ SCENARIO = Scenario(
     item_columns=(Id(space=SPACE), Column("item_id", encoder="friends", options={"space": SPACE})),
     user_columns=(Id(space=SPACE), Column("user_id", encoder="friends", options={"space": SPACE})),
     tasks=(TaskSpec("link", options={"loss": "activity_debiased"}),),
+    # Artists come from the music scenario, where it is part of the run.
+    priors=(PriorSpec("random_walk"), PriorSpec("neighbor_similarity", {"column": "artists", "optional": True})),
     user_space=SPACE,
     item_space=SPACE,
     config=SocialConfig,

@@ -7,15 +7,16 @@ import pandas as pd
 
 from polyscene import Enrichment, Phase, Split, Tables, Text
 
-COLUMN = "listening"
+COLUMN, ARTISTS = "listening", "artists"
 _ARTISTS = 10
 
 
 def listening(people: Tables, music: Tables, split: Split) -> Enrichment | None:
-    """The names of each person's most played artists, from training rows of music only.
+    """The names of each person's most played artists, and the numbers of all, from training rows of music only.
 
     Returns:
-        The text column, or ``None`` where no person is a listener (another data set's people).
+        The text column, and one that no encoder reads; or ``None`` where no person is a listener (another data
+        set's people).
     """
     is_person_U = music.user_ids.isin(list(people.item_ids))
     row_R = np.flatnonzero((split.phase_R == Phase.TRAIN) & is_person_U[music.user_R])
@@ -31,6 +32,15 @@ def listening(people: Tables, music: Tables, split: Split) -> Enrichment | None:
     artists: dict[str, list[str]] = {}
     for user, item in zip(user_R[rank_R < _ARTISTS], item_R[rank_R < _ARTISTS], strict=True):
         artists.setdefault(str(music.user_ids[user]), []).append(str(title_N[item]))
-    frame = pd.DataFrame({"item_id": list(artists), COLUMN: [", ".join(names) for names in artists.values()]})
+    every: dict[str, list[str]] = {}
+    for user, item in zip(user_R, item_R, strict=True):
+        every.setdefault(str(music.user_ids[user]), []).append(str(item))
+    frame = pd.DataFrame(
+        {
+            "item_id": list(artists),
+            COLUMN: [", ".join(names) for names in artists.values()],
+            ARTISTS: ["|".join(every[person]) for person in artists],
+        }
+    )
     note = f"favorite artists of {len(frame)} of {len(people.items)} people, from training rows of music"
     return Enrichment(items=frame, item_columns=(Text(COLUMN),), note=note)

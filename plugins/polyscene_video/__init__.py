@@ -9,6 +9,7 @@ from polyscene import (
     Component,
     Id,
     Number,
+    PriorSpec,
     Scenario,
     ScenarioConfig,
     Tags,
@@ -42,6 +43,7 @@ VIDEO = Scenario(
     user_columns=(Category("age_group"), Category("gender"), Category("occupation")),
     event_columns=(Timestamp(encoder="watch_gap"), Number("rating")),
     tasks=(TaskSpec("ranking", options={"loss": "rating_weighted"}), TaskSpec("rating", weight=0.1)),
+    priors=(PriorSpec("co_occurrence"),),
     config=VideoConfig,
 )
 

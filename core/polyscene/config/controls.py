@@ -12,5 +12,10 @@ CHANGES = {
     "shuffled_links": "every linked item has the entity of another one: what the right facts give",
 }
 """What each of the others changes in a run, and what the comparison says."""
-MODELS = (SINGLE, *CHANGES)
-"""All of them; each is trained with the rows, seed and steps of the run."""
+PARTS = {
+    "no_priors": "the network alone: what counting gives",
+    "priors_only": "what is counted alone, weighed anew: what the network gives",
+}
+"""Parts of a run's own scores; nothing more is trained for them."""
+MODELS = (SINGLE, *CHANGES, *PARTS)
+"""All of them; but for parts, each is trained with the rows, seed and steps of the run."""

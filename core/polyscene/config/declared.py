@@ -36,6 +36,13 @@ def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> Non
         if choice and len(scenario.tasks) > 1 and getattr(choice.component.build, "alone", False):
             problems.add(f"{where} stands beside others", fix="leave them out: its states are of no use to them")
 
+    names = [prior.name for prior in scenario.priors]
+    for prior in scenario.priors:
+        where = f"{owner}: prior '{prior.name}'"
+        choose("prior", {**prior.options, "name": prior.name}, host, problems, where)
+        if names.count(prior.name) > 1:
+            problems.add(f"{where} is named {names.count(prior.name)} times", fix="name each once")
+
 
 def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: Host, problems: Problems) -> None:
     """Check the options of a scenario that refer to something else: its split, its adapter and its data set.

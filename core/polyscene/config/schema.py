@@ -42,6 +42,8 @@ class ModelConfig:
     new_item_cost: float = bounded(0.0, at_least=0, at_most=1)
     """Share of the validation score that items which no row holds may cost: they are lifted or lowered together
     until they cost that; 0 leaves them where training put them."""
+    priors: bool = True
+    """Whether what scenarios count (their ``priors``) is added to what the network says."""
     adapt: list[Site] = field(default_factory=lambda: ["users", "items", "pairs"])
     """The places that get adapters."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
-from polyscene.data.scenario import Scenario, ScenarioConfig
+from polyscene.data.scenario import PriorSpec, Scenario, ScenarioConfig
 from polyscene.errors import ConfigError, Problems, did_you_mean
 
 _OWN_ID = "id"
@@ -44,7 +44,20 @@ def configured(scenario: Scenario, config: ScenarioConfig) -> Scenario:
     }
     if config.tasks is not None:
         chosen["tasks"] = tuple(config.tasks)
+    if config.priors is not None:
+        chosen["priors"] = tuple(_prior(scenario.name, number, one) for number, one in enumerate(config.priors))
     return replace(scenario, **chosen)
+
+
+def _prior(scenario: str, number: int, given: Any) -> PriorSpec:
+    options = {"name": given} if isinstance(given, str) else given
+    if not isinstance(options, Mapping) or not isinstance(options.get("name"), str):
+        raise ConfigError(
+            f"'priors[{number}]' names no prior",
+            where=f"scenario.{scenario}",
+            fix="write a list of names or of {name: NAME, option: value}",
+        )
+    return PriorSpec(options["name"], {key: value for key, value in options.items() if key != "name"})
 
 
 def _columns(wanted: Mapping[str, Any], declared: tuple[Column, ...]) -> tuple[Column, ...]:

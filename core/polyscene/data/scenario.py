@@ -35,6 +35,19 @@ class TaskSpec:
 
 
 @dataclass(frozen=True)
+class PriorSpec:
+    """Something that counting says of items, beside what the network says.
+
+    Args:
+        name: the prior component, such as ``co_occurrence`` or ``linear``.
+        options: options of the component, checked against its config class.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class View:
     """One way to ask for a ranking, evaluated and reported on its own.
 
@@ -66,6 +79,8 @@ class ScenarioConfig:
             each with its encoder, as in ``{users: {id: id, gender: category}}`` (``id`` is the entity's own) or,
             with options of the encoder, ``{zip_code: {name: category, min_rows: 1}}``.
         tasks: what is learned instead of the declared tasks, as in ``[{name: click, options: {threshold: 3}}]``.
+        priors: what is counted instead of the declared priors, as in ``[{name: co_occurrence, window: 5}]``; an
+            empty list counts nothing.
         shots: so many training rows, drawn at random, are labelled: learned from and counted. The others are
             context of histories. Null labels all.
         draw: which rows are drawn; shots of one draw are nested.
@@ -81,6 +96,7 @@ class ScenarioConfig:
     domains: DomainsConfig | None = None
     columns: dict[str, dict[str, str | dict[str, Any]]] = field(default_factory=dict)
     tasks: list[TaskSpec] | None = None
+    priors: list[Any] | None = None
     shots: int | None = bounded(None, at_least=0)
     draw: int = bounded(0, at_least=0)
     resample: float = bounded(0.0, at_least=0, at_most=2)
@@ -98,6 +114,8 @@ class Scenario:
         event_columns: columns of interactions that describe a step of the history (price, rating, time).
         tasks: what is learned; the first task ranks and is reported.
         views: the rankings that are evaluated.
+        priors: what is counted of its rows and added to the scores of the first task, which ranks; each has a
+            learned gate.
         together: whether rows of a user with the same time happened at once, as items of a basket: none of them
             is seen when another is predicted (their order in the file would give them away).
         user_space, item_space: scenarios that name the same space share those ids and their vectors.
@@ -112,6 +130,7 @@ class Scenario:
     event_columns: tuple[Column, ...] = ()
     tasks: tuple[TaskSpec, ...] = (TaskSpec("ranking"),)
     views: tuple[View, ...] = (View(),)
+    priors: tuple[PriorSpec, ...] = ()
     together: bool = False
     user_space: str = ""
     item_space: str = ""

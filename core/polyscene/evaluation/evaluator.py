@@ -11,6 +11,7 @@ from torch import Tensor
 
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
+from polyscene.data.windows import Windows
 from polyscene.evaluation import metrics
 from polyscene.evaluation.baselines.baseline import Baseline
 from polyscene.evaluation.baselines.history import History
@@ -27,24 +28,59 @@ TOP = 10
 Scorer = Callable[[Requests, View], Tensor]
 
 
-def model_scorer(model: PolysceneModel, subject: Subject, max_history: int, route: Route = LABEL) -> Scorer:
-    """Scores of a trained model, states adapted by their label or without it. The catalogue is encoded once."""
-    catalogue = model.catalogue(subject.name)
-    items_N = torch.arange(subject.events.n_items, device=model.device)
-    length = max_history if subject.from_history else 1
+def model_scorer(
+    model: PolysceneModel, subject: Subject, max_history: int, route: Route = LABEL, *, priors: bool = True
+) -> Scorer:
+    """Scores of a trained model, states adapted by their label or without it. The catalogue is encoded once.
 
+    Args:
+        model: the model, in eval mode.
+        subject: the scenario's requests.
+        max_history: rows of the past that the network reads.
+        route: by which adapters.
+        priors: False for the network alone.
+    """
+    mixture = model.mixture(subject.name) if priors else None
     task = model.main_task(subject.name)
+    if task.reads_together:
+        length, items_N = max_history if subject.from_history else 1, _items(model, subject)
+        return lambda requests, _: task.joint_scores(requests.windows(subject.events, length), items_N)
+    parts = network_and_past(model, subject, max_history, route)
 
     def scores(requests: Requests, view: View) -> Tensor:
-        if task.reads_together:
-            return task.joint_scores(requests.windows(subject.events, length), items_N)
+        network_BN, past = parts(requests, view)
+        if mixture is None:
+            return network_BN
+        prior_PBN = mixture.prior_scores(past, network_BN.shape[1])
+        return mixture(network_BN, prior_PBN, mixture.gates(past, view.name))
+
+    return scores
+
+
+def network_and_past(
+    model: PolysceneModel, subject: Subject, max_history: int, route: Route = LABEL
+) -> Callable[[Requests, View], tuple[Tensor, Windows]]:
+    """What a model's network says of all items ``[B, N]``, and the histories that its priors read.
+
+    Priors are told all that is known of a user, the network its last rows.
+    """
+    catalogue, items_N = model.catalogue(subject.name), _items(model, subject)
+    length = max_history if subject.from_history else 1
+
+    def parts(requests: Requests, view: View) -> tuple[Tensor, Windows]:
         x_Nd = catalogue.all()  # before the states, which take their items from it
         windows = requests.windows(subject.events, length)
         routing = model.routing(subject.name, windows, catalogue, route)
         h_Bd = model.user_states(subject.name, windows, catalogue, routing)
-        return model.scores(subject.name, h_Bd, x_Nd, items_N, view.name, routing=routing)
+        network_BN = model.scores(subject.name, h_Bd, x_Nd, items_N, view.name, routing=routing)
+        longest = model.longest_past(subject.name)
+        return network_BN, requests.windows(subject.events, longest) if longest else windows
 
-    return scores
+    return parts
+
+
+def _items(model: PolysceneModel, subject: Subject) -> Tensor:
+    return torch.arange(subject.events.n_items, device=model.device)
 
 
 def baseline_scorer(baseline: Baseline, subject: Subject, population: Population) -> Scorer:

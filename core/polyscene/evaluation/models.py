@@ -30,6 +30,7 @@ def evaluate_model(
     seed: int,
     population: str = "",
     route: str = "",
+    part: str = "",
     keep: Keep = keep_nothing,
 ) -> list[dict[str, Any]]:
     """Result rows of a model in one scenario, with popularity counted on all rows known before the test.
@@ -42,9 +43,16 @@ def evaluate_model(
         seed: the seed that the model was trained with.
         population: only this population; empty for all.
         route: only with states adapted in this way (label, hard, soft); empty for all that the model can.
+        part: only a part of its scores, see :class:`polyscene.priors.mixture.PriorMixture`; empty for all.
         keep: receives the rankings, where the scenario was given.
     """
     model.observe(subject.name, subject.events, BEFORE_TEST)
+    mixture = model.mixture(subject.name)
+    if part and mixture is not None:
+        with mixture.scoring(part):
+            return _with_labels(
+                model, subject, max_history, method=method, seed=seed, population=population, keep=keep
+            )
     rows: list[dict[str, Any]] = []
     if route in ("", LABEL):
         rows += _with_labels(

@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from torch import Tensor
 
 from polyscene.config.schema import RecommendConfig
 from polyscene.data.phases import Phase
@@ -35,7 +36,8 @@ class Recommendation:
 
     ``recognized`` is the router's probability of each scenario, where the label was left out, and ``reasons`` are
     what each item has to do with the past, where that was asked for. For a user who is known by a text, ``seen``
-    are the items nearest to it. ``titles`` are of all items that are named, where the scenario has any.
+    are the items nearest to it. ``titles`` are of all items that are named, where the scenario has any. ``shares``
+    are what network and priors each add to an item's score, where the scenario has priors.
     """
 
     items: list[str]
@@ -45,6 +47,7 @@ class Recommendation:
     titles: dict[str, str] = field(default_factory=dict)
     recognized: dict[str, float] = field(default_factory=dict)
     reasons: list[list[Reason]] = field(default_factory=list)
+    shares: list[dict[str, float]] = field(default_factory=list)
 
 
 def recommend(config: RecommendConfig, host: Host) -> Recommendation:
@@ -137,6 +140,12 @@ def recommend_from(
         scores_BN = task.logits(h_Bd, h_Bd, items_N).unsqueeze(0)[:, : asked.n_items]
     else:
         scores_BN = model.scores(name, h_Bd, catalogue.all()[items_N], items_N, view.name, routing=routing)
+    shares: dict[str, Tensor] = {}
+    if (mixture := model.mixture(name)) is not None:
+        first_B = torch.maximum(start_B, stop_B - mixture.longest)
+        known = take_windows(events, user_B, first_B, stop_B, mixture.longest)
+        parts = scores_BN, mixture.prior_scores(known, asked.n_items), mixture.gates(known, view.name)
+        scores_BN, shares = mixture(*parts), mixture.shares(*parts)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
     masked = past if view.mask_history and not asked.by_text else None
     keys_BN = ranking_keys(scores_BN, masked=masked, user_B=user_B)
@@ -150,6 +159,7 @@ def recommend_from(
         len(set(seen)),
         {ids[item]: title for item, title in item_titles(loaded.tables, [*best, *seen]).items()},
         dict(zip(model.names, p_K, strict=False)),
+        shares=[{part: float(share_BN[0, item]) for part, share_BN in shares.items()} for item in best],
     )
 
 
@@ -173,8 +183,12 @@ def _show(config: RecommendConfig, found: Recommendation, loaded: LoadedScenario
     table.add_column("item")
     table.add_column("title", overflow="fold")
     table.add_column("score", justify="right")
+    parts = list(found.shares[0]) if found.shares else []
+    for part in parts:
+        table.add_column(part.replace("_", " "), justify="right", style="dim")
     for rank, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
-        table.add_row(str(rank), Text(item), Text(found.titles.get(item, "")), f"{score:.3f}")
+        shares = [f"{found.shares[rank - 1][part]:.2f}" for part in parts]
+        table.add_row(str(rank), Text(item), Text(found.titles.get(item, "")), f"{score:.3f}", *shares)
     console.print(table)
     if found.recognized:
         likeliest = sorted(found.recognized.items(), key=lambda pair: -pair[1])

@@ -17,7 +17,9 @@ from polyscene.tasks.task import PairTask
 def steering_scores(
     model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int], limit: int = 0
 ) -> dict[str, tuple[str, float]]:
-    """The metric and its value by scenario; none where there are no validation rows.
+    """The metric and its value by scenario, of the network alone; none where there are no validation rows.
+
+    Priors do not learn, so what they know cannot tell when to stop.
 
     Args:
         model: the model, in eval mode.
@@ -26,7 +28,7 @@ def steering_scores(
         limit: at most so many users of a scenario that ranks; 0 takes all.
     """
     scorers = {
-        name: model_scorer(model, subject, lengths[name])
+        name: model_scorer(model, subject, lengths[name], priors=False)
         for name, subject in subjects.items()
         if not isinstance(model.main_task(name), PairTask)
     }

@@ -22,6 +22,7 @@ from polyscene.model.histories import histories, timeless_users, with_recalled
 from polyscene.model.pairs import pair_losses
 from polyscene.model.parts import ScenarioParts
 from polyscene.model.sharing import shared_parameters
+from polyscene.priors.mixture import PriorMixture
 from polyscene.routing import LABEL, RECOGNITION, Route, Router, mean_so_far, no_router_error, taken
 from polyscene.sequence.model import SequenceModel
 from polyscene.sequence.states import after_all, before_each_step, beside_states
@@ -72,6 +73,8 @@ class PolysceneModel(nn.Module):
         self.users = nn.ModuleDict({name: parts.users for name, parts in scenarios.items() if parts.users})
         self.events = nn.ModuleDict({name: parts.events for name, parts in scenarios.items() if parts.events})
         self.tasks = nn.ModuleDict({name: nn.ModuleDict(parts.tasks) for name, parts in scenarios.items()})
+        self.priors = nn.ModuleDict({name: parts.priors for name, parts in scenarios.items() if parts.priors})
+        self.masked_views = {name: dict(parts.masked_views) for name, parts in scenarios.items()}
 
     def forward(self, batch: Mapping[str, Windows]) -> dict[str, dict[str, Tensor]]:
         """Losses ``[B, T]`` of every step, by scenario and task.
@@ -189,9 +192,20 @@ class PolysceneModel(nn.Module):
         return self.router.probabilities(after_all(past_BTd, windows) if from_history else past_BTd[:, 0])
 
     def observe(self, name: str, events: Events, phases: Iterable[Phase]) -> None:
-        """Let a scenario's tasks count what is known by now; nothing is learned."""
+        """Let a scenario's tasks and priors count what is known by now; nothing is learned."""
+        known = list(phases)
         for task in self.tasks_of(name).values():
-            task.observe(events, phases)
+            task.observe(events, known)
+        if (mixture := self.mixture(name)) is not None:
+            mixture.observe(events, known)
+
+    def mixture(self, name: str) -> PriorMixture | None:
+        """The scenario's priors and their gates; None where nothing is counted."""
+        if name not in self.priors:
+            return None
+        mixture = self.priors[name]
+        assert isinstance(mixture, PriorMixture)
+        return mixture
 
     def catalogue(self, name: str) -> ModelCatalogue:
         """Item vectors of a scenario, computed when they are first asked for."""
@@ -240,7 +254,7 @@ class PolysceneModel(nn.Module):
     ) -> Tensor:
         """Scores ``[B, N]`` of items by the scenario's first task, see :meth:`polyscene.tasks.task.Task`.
 
-        Where that judges pairs, ``routing`` is also theirs.
+        Where that judges pairs, ``routing`` is also theirs. What priors add is the :meth:`mixture`'s.
         """
         task = self.main_task(name)
         if not isinstance(task, PairTask):
@@ -251,6 +265,11 @@ class PolysceneModel(nn.Module):
             of_row = routing and taken(routing, torch.full_like(items_N, row))
             rows.append(self.pair_logits(name, task, h_d.expand_as(x_Nd), x_Nd, items_N, routing=of_row))
         return torch.stack(rows)
+
+    def longest_past(self, name: str) -> int:
+        """Rows of a history that the scenario's priors read; 0 where it has none."""
+        mixture = self.mixture(name)
+        return 0 if mixture is None else mixture.longest
 
     def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
         """Item vectors through the scenario's adapter."""

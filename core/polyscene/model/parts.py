@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyscene.features.entity import EntityEncoder
 from polyscene.features.part import PartEncoder
+from polyscene.priors.mixture import PriorMixture
 from polyscene.tasks.task import Task
 
 
@@ -20,6 +21,8 @@ class ScenarioParts:
         events: encodes steps of a history beside their items, None where steps have no columns.
         tasks: the scenario's tasks by name; the first one ranks.
         n_items: number of items N.
+        priors: what counting says beside the tasks; None where nothing is counted.
+        masked_views: whether a view leaves the history out of its rankings, by name.
     """
 
     items: EntityEncoder | PartEncoder
@@ -27,3 +30,5 @@ class ScenarioParts:
     events: EntityEncoder | PartEncoder | None
     tasks: Mapping[str, Task]
     n_items: int
+    priors: PriorMixture | None = None
+    masked_views: Mapping[str, bool] = field(default_factory=dict)

@@ -42,7 +42,8 @@ def shared_parameters(model: PolysceneModel) -> dict[str, nn.Parameter]:
 
 def _reached(model: PolysceneModel, name: str) -> set[int]:
     """Ids of the parameters of a scenario's encoders and tasks, with those that they share with others."""
-    parts = [part[name] for part in (model.items, model.users, model.events, model.tasks) if name in part]
+    places = (model.items, model.users, model.events, model.tasks, model.priors)
+    parts = [place[name] for place in places if name in place]
     modules = [module for part in parts for module in part.modules()]
     modules += [one for module in modules if isinstance(module, Encoder) for one in module.shared.values()]
     return {id(parameter) for module in modules for parameter in module.parameters()}

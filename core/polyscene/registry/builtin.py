@@ -14,6 +14,7 @@ PACKAGES = (
     "polyscene.routing",
     "polyscene.auxiliary",
     "polyscene.tasks",
+    "polyscene.priors",
     "polyscene.data.splits",
     "polyscene.training.strategy",
     "polyscene.training.meta.strategy",

@@ -19,6 +19,7 @@ from polyscene.errors import DataError, Problems, did_you_mean
 from polyscene.model import PolysceneModel
 from polyscene.training.encoders import bind_again
 from polyscene.training.loading import LoadedScenario
+from polyscene.training.priors import prior_data
 from polyscene.training.session import Session
 
 _TEXT_ID = "(text)"
@@ -133,6 +134,8 @@ def receive(session: Session, model: PolysceneModel, name: str, loaded: LoadedSc
     """
     bind_again(session, model, name, loaded)
     model.n_items[name] = loaded.events.n_items
+    if (mixture := model.mixture(name)) is not None:
+        mixture.receive(prior_data(session, name, loaded))
     for task in model.tasks_of(name).values():
         task.receive(loaded.events.n_items)
 

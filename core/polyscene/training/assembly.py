@@ -26,6 +26,7 @@ from polyscene.tasks.task import PairTask, Task, TaskContext
 from polyscene.training.checkpoint import load_weights
 from polyscene.training.encoders import BoundEncoder, Sharing, encoder_of, make_encoders, sharing
 from polyscene.training.loading import Loaded, LoadedScenario
+from polyscene.training.priors import build_priors
 from polyscene.training.session import Session
 
 
@@ -138,6 +139,8 @@ def build_parts(
             events=bound["events"] if reads_steps else None,
             tasks=tasks,
             n_items=scenario.events.n_items,
+            priors=build_priors(session, name, scenario, main),
+            masked_views={view.name: view.mask_history for view in declared.views},
         )
     return BuiltParts(parts, encoders, groups)
 

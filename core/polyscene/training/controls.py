@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyscene.config.controls import CHANGES
+from polyscene.config.controls import CHANGES, PARTS
 from polyscene.config.schema import TrainConfig
 from polyscene.data.columns import Column, Id, Text
 from polyscene.errors import ConfigError, Problems
@@ -82,6 +82,11 @@ def check_controls(controls: Iterable[str], loaded: Loaded) -> None:
     """
     problems = Problems("controls")
     for control in controls:
+        if control in PARTS and not any(one.scenario.priors for one in loaded.scenarios.values()):
+            problems.add(
+                f"'{control}' changes nothing in this run: no scenario counts anything",
+                fix="leave it out, or give a scenario priors, as in scenario.NAME.priors=[linear]",
+            )
         if control in CHANGES and not changed_names(control, loaded):
             why, fix = _CONTROLS[control].lacking, _FIXES.get(control, "leave it out")
             problems.add(f"'{control}' changes nothing in this run: {why}", fix=fix)

@@ -29,6 +29,7 @@ from polyscene.training.lifting import keep_out, lift_new_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
+from polyscene.training.settling import settle_gates
 from polyscene.training.step import Step, seed_step
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Fitting:
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer, objective.served())
         load_weights(self.folder / "model.safetensors", self.model)
+        self._settle()
         self._lift()
         return state
 
@@ -193,6 +195,15 @@ class Fitting:
         values = {as_curve(name): loss for name, loss in losses.items()}
         values |= {f"{name}/{metric}": value for name, (metric, value) in scores.items()}
         self.progress.metrics(state.step, values | cosines)
+
+    def _settle(self) -> None:
+        """Weigh network and priors by validation rows, of which neither knows anything."""
+        if not len(self.model.priors):
+            return
+        settle_gates(self.model.eval(), self.subjects, self._lengths(), _VALIDATION_USERS)
+        if self.fabric.is_global_zero:
+            save_model(self.folder, self.model, self.learned)
+        self.fabric.barrier()
 
     def _lift(self) -> None:
         """Find how far new items may rise, where that may cost something."""

@@ -58,7 +58,7 @@ def _held(model: PolysceneModel, learned: Collection[str]) -> list[str]:
 
 
 def _own(model: PolysceneModel, name: str) -> Iterator[nn.Parameter]:
-    for parts in (model.items, model.users, model.events, model.tasks):
+    for parts in (model.items, model.users, model.events, model.tasks, model.priors):
         if name in parts:
             yield from parts[name].parameters()
 

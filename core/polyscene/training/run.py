@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from polyscene.backbone import Suffix
-from polyscene.config.controls import CHANGES, MODELS, SINGLE
+from polyscene.config.controls import CHANGES, MODELS, PARTS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.by_count import ByCount
@@ -124,10 +125,28 @@ class _Run:
                 keep=self._keep,
             )
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
+            if not control_of(plan.label) and plan.method != SINGLE:
+                self._parts(model, name, length)
         subjects = {name: self.subjects[name] for name in lengths}
         together = evaluate_domains(model, subjects, lengths, method=plan.method, seed=self.config.seed)
         for name in dict.fromkeys(row["scenario"] for row in together):
             self._add(name, plan.method, [row for row in together if row["scenario"] == name], seconds)
+
+    def _parts(self, model: PolysceneModel, name: str, length: int) -> None:
+        """The parts of the run's own scores that the config names as controls."""
+        for part in self.config.controls if model.mixture(name) is not None else ():
+            if part in PARTS:
+                started = time.monotonic()
+                rows = evaluate_model(
+                    model,
+                    self.subjects[name],
+                    length,
+                    method=part,
+                    seed=self.config.seed,
+                    part=part,
+                    keep=self._keep,
+                )
+                self._add(name, part, rows, time.monotonic() - started)
 
     def _controls(self) -> None:
         for name, subject in self.subjects.items():

@@ -20,7 +20,7 @@ from polyscene.training.checkpoint import unique_state
 from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.session import Session
 
-_OWN_PARTS = ("items", "users", "events", "tasks")
+_OWN_PARTS = ("items", "users", "events", "tasks", "priors")
 
 
 def grown_model(

@@ -63,6 +63,8 @@ class Owned:
     def _whole(self, inherited: frozenset[str], *, encoders: bool) -> Iterator[nn.Parameter]:
         model = self.model
         yield from model.tasks[self.name].parameters()
+        if self.name in model.priors:
+            yield from model.priors[self.name].parameters()
         if not encoders:
             return
         for parts in (model.items, model.users, model.events):

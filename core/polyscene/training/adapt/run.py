@@ -35,6 +35,7 @@ from polyscene.training.prepare import encode_texts
 from polyscene.training.reporter import Reporter
 from polyscene.training.restore import find_run, torch_device
 from polyscene.training.session import Session, prepare_torch
+from polyscene.training.settling import settle_gates
 
 ADAPTED, NO_ADAPTATION, SCRATCH, POPULARITY = "adapted", "no_adaptation", "scratch", "popularity"
 
@@ -174,6 +175,8 @@ class _Adaptation:
             if method != NO_ADAPTATION:
                 rows = self.merged.trainer.batch_rows
                 learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
+                subject, length = self.session.subject(self.name, one), one.config.max_history
+                settle_gates(model, {self.name: subject}, {self.name: length}, validation=False)
             if method == ADAPTED:
                 read = learn_to_recognize(model, one, self.start.rows_by_index(), draw)
         seconds = time.monotonic() - started

@@ -1,0 +1,29 @@
+"""Priors: what counting knows, as scores beside the network's through learned gates."""
+
+from __future__ import annotations
+
+from polyscene.priors import (
+    co_occurrence,
+    content,
+    linear,
+    personal_frequency,
+    random_walk,
+    recent_popularity,
+    similarity,
+)
+from polyscene.priors.prior import Prior, PriorConfig, PriorData
+
+COMPONENTS = [
+    module.COMPONENT
+    for module in (
+        co_occurrence,
+        content,
+        linear,
+        personal_frequency,
+        random_walk,
+        recent_popularity,
+        similarity,
+    )
+]
+
+__all__ = ["COMPONENTS", "Prior", "PriorConfig", "PriorData"]

@@ -1,0 +1,248 @@
+"""Settling: the gates of network and priors, fitted on rows that the statistics do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from polyscene.data.phases import Phase
+from polyscene.data.scenario import View
+from polyscene.evaluation.evaluator import network_and_past
+from polyscene.evaluation.requests import VALIDATION, evenly_spaced
+from polyscene.evaluation.subject import Subject
+from polyscene.model import PolysceneModel
+from polyscene.priors.counting import per_item
+from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
+from polyscene.priors.moments import latest, moments
+
+# Best items of each part that a row is fitted on: further down nothing decides about the top ten.
+_HEAD = 200
+# Targets of a row that are fitted, at most.
+_TARGETS = 32
+_CUT = 10
+# softplus of this is a gate of 0.1.
+_NEARLY_CLOSED = -2.25
+_ITERATIONS = 30
+# Strength of the belief in gates, and in slopes, as they were.
+_RIDGE_GATE, _RIDGE_SLOPE = 0.3, 3.0
+_BATCH = 128
+# Training rows that stand in for validation rows where there are none.
+_ROWS = 512
+
+
+def settle_gates(
+    model: PolysceneModel,
+    subjects: Mapping[str, Subject],
+    lengths: Mapping[str, int],
+    limit: int = 0,
+    *,
+    validation: bool = True,
+) -> None:
+    """Fit the gates of every scenario with priors to its validation rows.
+
+    Of validation rows the network has learned nothing, and nothing was counted, so they say what each part is
+    worth; on its own training rows a network is better than on any others. What is fitted is a smooth NDCG: the
+    likelihood of the rows would weigh the parts by how well they order the whole catalogue. Where there are no
+    validation rows, training rows stand in, each left out of the statistics that score it.
+
+    Args:
+        model: the model, in eval mode, with training rows counted.
+        subjects: the scenarios' requests.
+        lengths: rows of the past that the network reads, by scenario.
+        limit: at most so many users of a scenario; 0 takes all.
+        validation: False where validation rows must not be read, as with a few labels.
+    """
+    for name, subject in subjects.items():
+        mixture = model.mixture(name)
+        if mixture is None:
+            continue
+        for view in subject.scenario.views:
+            parts = []
+            if validation:
+                parts = _of_validation(model, mixture, subject, lengths[name], view, users=limit)
+            parts = parts or _of_training(model, mixture, subject, lengths[name], view)
+            if parts:
+                fit_gates(mixture, view.name, parts)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Q rows and the C items that are at the head of some part's ranking.
+
+    Args:
+        network_QC, prior_PQC: what network and priors say of them.
+        out_QC: bool, what is left out of the ranking, and what only fills up.
+        target_QT: places of targets among the C items.
+        found_QT: bool, which targets there are.
+        length_Q: rows of the histories.
+        ideal_Q: what a perfect top ten would gain.
+    """
+
+    network_QC: Tensor
+    prior_PQC: Tensor
+    out_QC: Tensor
+    target_QT: Tensor
+    found_QT: Tensor
+    length_Q: Tensor
+    ideal_Q: Tensor
+
+
+def at_head(
+    network_QN: Tensor,
+    prior_PQN: Tensor,
+    out_QN: Tensor,
+    target_QN: Tensor,
+    length_Q: Tensor,
+    *,
+    head: int = _HEAD,
+) -> Asked:
+    """What is fitted of full rankings: scores of the best items of each part, and targets among them.
+
+    Args:
+        network_QN, prior_PQN: scores of all items.
+        out_QN: bool, what is left out of the ranking.
+        target_QN: bool, what should be found.
+        length_Q: rows of the histories.
+        head: best items of each part.
+    """
+    lowest, n_items = torch.finfo(network_QN.dtype).min, network_QN.shape[1]
+    parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN])
+    best = parts_GQN.masked_fill(out_QN, lowest).topk(min(head, n_items), dim=2).indices
+    item_QC = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
+    twice_QC = torch.zeros_like(item_QC, dtype=torch.bool)
+    twice_QC[:, 1:] = item_QC[:, 1:] == item_QC[:, :-1]
+    gone_QC = twice_QC | out_QN.gather(1, item_QC)
+    target_QC = target_QN.gather(1, item_QC) & ~gone_QC
+    found_QT, target_QT = target_QC.float().topk(min(_TARGETS, item_QC.shape[1]), dim=1)
+    ideal_T = 1 / torch.log2(2.0 + torch.arange(_CUT, device=item_QC.device))
+    index_PQC = item_QC.expand(len(prior_PQN), -1, -1)
+    return Asked(
+        network_QN.gather(1, item_QC),
+        prior_PQN.gather(2, index_PQC),
+        gone_QC,
+        target_QT,
+        found_QT > 0,
+        length_Q,
+        ideal_T.cumsum(0)[(target_QN & ~out_QN).sum(dim=1).clamp(1, _CUT) - 1],
+    )
+
+
+def fit_gates(mixture: PriorMixture, view: str, parts: list[Asked]) -> None:
+    """Fit the gates of one view to rows, in place: those of priors alone, and those with the network.
+
+    The second fit starts where the gates are and, once more, at priors alone with the network nearly closed; what
+    has the better true NDCG stays. So a network that adds nothing takes nothing away either.
+    """
+    begun = mixture.parameters_of(view)
+    with mixture.scoring(PRIORS_ONLY):
+        alone = _fitted(mixture, mixture.parameters_of(view), parts)
+        mixture.set_parameters(view, *alone)
+    beside = alone[0].clone(), alone[1].clone()
+    beside[0][0] = _NEARLY_CLOSED
+    found = [beside, *(_fitted(mixture, start, parts) for start in (begun, beside))]
+    mixture.set_parameters(view, *max(found, key=lambda gates: true_ndcg(mixture, gates, parts)))
+
+
+Gates = tuple[Tensor, Tensor]
+"""``a`` and ``b`` of a view's gates, ``[1 + P]`` each."""
+
+
+def _fitted(mixture: PriorMixture, begun: Gates, parts: list[Asked]) -> Gates:
+    """Gates with the highest smooth NDCG that L-BFGS finds from some on."""
+    gate_G, slope_G = (tensor.detach() for tensor in begun)
+    rows = max(1.0, sum(float(part.found_QT.any(dim=1).sum()) for part in parts))
+    moved_2G = torch.zeros(2, len(gate_G), device=gate_G.device, requires_grad=True)
+    ridge_21 = torch.tensor([[_RIDGE_GATE], [_RIDGE_SLOPE]], device=gate_G.device)
+    optimizer = torch.optim.LBFGS([moved_2G], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        ridge = (ridge_21 * moved_2G.square()).sum() / rows
+        ridge.backward()
+        total = ridge.detach()
+        for part in parts:
+            gate_QG = mixture.gates_with(gate_G + moved_2G[0], slope_G + moved_2G[1], part.length_Q)
+            score_QC = mixture(part.network_QC, part.prior_PQC, gate_QG)
+            missed = -_smooth_ndcg(score_QC, part).sum() / rows
+            missed.backward()
+            total = total + missed.detach()
+        return total
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    moved_2G = moved_2G.detach()
+    return gate_G + moved_2G[0], slope_G + moved_2G[1]
+
+
+def _smooth_ndcg(score_QC: Tensor, part: Asked) -> Tensor:
+    """NDCG@10 ``[Q]`` with smooth ranks: ``r = 1 + sum_j sigmoid(s_j - s)`` [Qin, Liu and Li, 2010].
+
+    The cut after ten is smooth as well, ``sigmoid(10.5 - r)``.
+    """
+    score_QT = score_QC.gather(1, part.target_QT)
+    above_QTC = torch.sigmoid(score_QC.unsqueeze(1) - score_QT.unsqueeze(2))
+    # A target is half above itself.
+    rank_QT = 0.5 + above_QTC.masked_fill(part.out_QC.unsqueeze(1), 0.0).sum(dim=2)
+    gain_QT = torch.sigmoid(_CUT + 0.5 - rank_QT) / torch.log2(1 + rank_QT)
+    return torch.where(part.found_QT, gain_QT, 0.0).sum(dim=1) / part.ideal_Q
+
+
+@torch.no_grad()
+def true_ndcg(mixture: PriorMixture, gates: Gates, parts: list[Asked]) -> float:
+    """Mean NDCG@10 of the rows."""
+    total, rows = 0.0, 0
+    for part in parts:
+        score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_with(*gates, part.length_Q))
+        score_QC = score_QC.masked_fill(part.out_QC, torch.finfo(score_QC.dtype).min)
+        above_QT = (score_QC.unsqueeze(1) > score_QC.gather(1, part.target_QT).unsqueeze(2)).sum(dim=2)
+        gain_QT = torch.where(part.found_QT & (above_QT < _CUT), 1 / torch.log2(2.0 + above_QT), 0.0)
+        total += float((gain_QT.sum(dim=1) / part.ideal_Q).sum())
+        rows += len(part.length_Q)
+    return total / max(1, rows)
+
+
+@torch.no_grad()
+def _of_validation(
+    model: PolysceneModel, mixture: PriorMixture, subject: Subject, length: int, view: View, *, users: int
+) -> list[Asked]:
+    """The validation rows of a view, in batches."""
+    scores, parts = network_and_past(model, subject, length), []
+    for requests in subject.requests(VALIDATION, view, users):
+        network_QN, past = scores(requests, view)
+        out_QN = torch.zeros_like(network_QN, dtype=torch.bool)
+        if requests.masked is not None:
+            out_QN[requests.masked.row_M, requests.masked.item_M] = True
+        target_QN = torch.zeros_like(out_QN)
+        target_QN[requests.targets.row_M, requests.targets.item_M] = True
+        prior_PQN = mixture.prior_scores(past, network_QN.shape[1])
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, past.length_B))
+    return parts
+
+
+@torch.no_grad()
+def _of_training(
+    model: PolysceneModel, mixture: PriorMixture, subject: Subject, length: int, view: View
+) -> list[Asked]:
+    """Training rows, evenly spaced, each as it looked before it was known."""
+    events, parts = subject.events, []
+    user, row = (torch.from_numpy(array).to(model.device) for array in events.rows([Phase.TRAIN]))
+    if not len(row):
+        return []
+    chosen = evenly_spaced(len(row), _ROWS).to(model.device)
+    catalogue = model.catalogue(subject.name)
+    x_Nd, items_N = catalogue.all(), torch.arange(events.n_items, device=model.device)
+    for part in chosen.split(_BATCH):
+        asked = moments(events, user[part], row[part], mixture.longest)
+        h_Qd = model.user_states(subject.name, latest(asked.past, length), catalogue)
+        network_QN = model.scores(subject.name, h_Qd, x_Nd, items_N, view.name)
+        prior_PQN = mixture.prior_scores(asked.past, events.n_items, asked.hidden)
+        seen_QN = per_item(asked.past, asked.past.valid_BT.float(), events.n_items) > 0
+        out_QN = seen_QN if view.mask_history else torch.zeros_like(seen_QN)
+        if subject.own_item_U is not None:
+            out_QN = out_QN.scatter(1, subject.own_item_U[user[part]].unsqueeze(1), value=True)
+        target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, asked.past.length_B))
+    return parts
