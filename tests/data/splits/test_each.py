@@ -140,6 +140,27 @@ def test_given_undirected(tmp_path):
         Given(dataclasses.replace(config, undirected=False)).split(tables)
 
 
+def test_given_makes_validation_rows_of_both_directions_of_a_pair(tmp_path):
+    count = 200
+    ids = pd.Index([f"p{number}" for number in range(count)])
+    people = pd.DataFrame({"user_id": ids}), pd.DataFrame({"item_id": ids})
+    pairs = np.array([[number, (number * 7 + 1) % count] for number in range(0, count, 2)])
+    tables = _graph(people, ids, np.concatenate([pairs, pairs[:, ::-1]]))
+    split = pd.DataFrame({"u": ids[pairs[:, 0]], "v": ids[pairs[:, 1]], "split": "train"})
+    split.loc[:9, "split"] = "test"
+    split.to_parquet(tmp_path / "s.parquet")
+    config = GivenConfig(path=str(tmp_path / "s.parquet"), user_column="u", item_column="v", undirected=True)
+    phase_R = Given(dataclasses.replace(config, validation=0.3)).split(tables).phase_R
+    one_way, other_way = phase_R[: len(pairs)], phase_R[len(pairs) :]
+    assert (one_way == other_way).all()
+    assert (one_way[:10] == X).all()
+    assert 15 < (one_way == V).sum() < 40
+    split.loc[10, "split"] = "valid"
+    split.to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(DataError, match="it has validation rows"):
+        Given(dataclasses.replace(config, validation=0.3)).split(tables)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

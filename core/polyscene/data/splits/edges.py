@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from polyscene.data.hashing import as_share, id_hashes, mixed
@@ -10,6 +12,16 @@ from polyscene.data.phases import Phase
 from polyscene.data.splits.base import FractionConfig, Splitter
 from polyscene.data.tables import Tables
 from polyscene.errors import Problems
+
+
+def edge_shares(tables: Tables, seed: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """A uniform number in [0, 1) for each row, in blocks: one for both directions of an edge, by its ids."""
+    head_hash_U = id_hashes(tables.user_ids, seed, "end of an edge")
+    tail_hash_N = id_hashes(tables.item_ids, seed, "end of an edge")
+    for block in blocks(len(tables.interactions)):
+        head_B, tail_B = head_hash_U[tables.user_R[block]], tail_hash_N[tables.item_R[block]]
+        low_B, high_B = np.minimum(head_B, tail_B), np.maximum(head_B, tail_B)
+        yield block, as_share(mixed(mixed(low_B) ^ high_B))
 
 
 class Edges(Splitter):
@@ -25,12 +37,7 @@ class Edges(Splitter):
     config: FractionConfig
 
     def assign(self, tables: Tables, phase_R: np.ndarray) -> None:
-        head_hash_U = id_hashes(tables.user_ids, self.config.seed, "end of an edge")
-        tail_hash_N = id_hashes(tables.item_ids, self.config.seed, "end of an edge")
-        for block in blocks(len(phase_R)):
-            head_B, tail_B = head_hash_U[tables.user_R[block]], tail_hash_N[tables.item_R[block]]
-            low_B, high_B = np.minimum(head_B, tail_B), np.maximum(head_B, tail_B)
-            share_B = as_share(mixed(mixed(low_B) ^ high_B))
+        for block, share_B in edge_shares(tables, self.config.seed):
             phase_R[block][share_B < self.config.test + self.config.validation] = Phase.VALIDATION
             phase_R[block][share_B < self.config.test] = Phase.TEST
 

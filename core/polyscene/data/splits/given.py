@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from polyscene.config.validate import bounded
 from polyscene.data.ids import blocks, series, where
 from polyscene.data.phases import Phase
 from polyscene.data.sources import read_frame
 from polyscene.data.splits.base import SplitConfig, Splitter
+from polyscene.data.splits.edges import edge_shares
 from polyscene.data.tables import Tables
 from polyscene.errors import DataError, Problems
 
@@ -34,6 +36,8 @@ class GivenConfig(SplitConfig):
         row_column: the file's column with the row number in the interactions, instead of the pair.
         cold_column: the file's bool column that marks rows of cold items; empty if there is none.
         undirected: whether a pair in the file stands for both directions.
+        validation: share of the training rows that become validation rows, where the split has none; both
+            directions of a pair together.
         ordered: whether tests come after training in time (false for random splits).
     """
 
@@ -44,6 +48,7 @@ class GivenConfig(SplitConfig):
     row_column: str = ""
     cold_column: str = ""
     undirected: bool = False
+    validation: float = bounded(0.0, at_least=0, at_most=0.5)
     ordered: bool = False
 
 
@@ -59,6 +64,12 @@ class Given(Splitter):
 
     def assign(self, tables: Tables, phase_R: np.ndarray) -> None:
         given_R = self._phases(tables)
+        if self.config.validation:
+            if (given_R == Phase.VALIDATION).any():
+                self._fail("it has validation rows, and validation asks for others", "leave validation out")
+            for block, share_B in edge_shares(tables, self.config.seed):
+                wanted_B = (given_R[block] == Phase.TRAIN) & (share_B < self.config.validation)
+                given_R[block] = np.where(wanted_B, np.int8(Phase.VALIDATION), given_R[block])
         warm_R = phase_R == Phase.TRAIN
         phase_R[warm_R] = given_R[warm_R]
 
