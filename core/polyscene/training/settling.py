@@ -151,6 +151,16 @@ Gates = tuple[Tensor, Tensor]
 
 
 def _fitted(mixture: PriorMixture, begun: Gates, parts: list[Asked]) -> Gates:
+    """The best gates that are found from some on: first for all ranks, then for the top ten alone.
+
+    Far from the top ten the second has no slope to follow.
+    """
+    whole = _climbed(mixture, begun, parts, cut=False)
+    found = [begun, whole, _climbed(mixture, whole, parts, cut=True)]
+    return max(found, key=lambda gates: true_ndcg(mixture, gates, parts))
+
+
+def _climbed(mixture: PriorMixture, begun: Gates, parts: list[Asked], *, cut: bool) -> Gates:
     """Gates with the highest smooth NDCG that L-BFGS finds from some on."""
     gate_G, slope_G = (tensor.detach() for tensor in begun)
     rows = max(1.0, sum(float(part.found_QT.any(dim=1).sum()) for part in parts))
@@ -166,7 +176,7 @@ def _fitted(mixture: PriorMixture, begun: Gates, parts: list[Asked]) -> Gates:
         for part in parts:
             gate_QG = mixture.gates_with(gate_G + moved_2G[0], slope_G + moved_2G[1], part.length_Q)
             score_QC = mixture(part.network_QC, part.prior_PQC, gate_QG)
-            missed = -_smooth_ndcg(score_QC, part).sum() / rows
+            missed = -_smooth_ndcg(score_QC, part, cut=cut).sum() / rows
             missed.backward()
             total = total + missed.detach()
         return total
@@ -177,16 +187,18 @@ def _fitted(mixture: PriorMixture, begun: Gates, parts: list[Asked]) -> Gates:
     return gate_G + moved_2G[0], slope_G + moved_2G[1]
 
 
-def _smooth_ndcg(score_QC: Tensor, part: Asked) -> Tensor:
-    """NDCG@10 ``[Q]`` with smooth ranks: ``r = 1 + sum_j sigmoid(s_j - s)`` [Qin, Liu and Li, 2010].
+def _smooth_ndcg(score_QC: Tensor, part: Asked, *, cut: bool) -> Tensor:
+    """NDCG ``[Q]`` with smooth ranks: ``r = 1 + sum_j sigmoid(s_j - s)`` [Qin, Liu and Li, 2010].
 
-    The cut after ten is smooth as well, ``sigmoid(10.5 - r)``.
+    The cut after ten, where it is asked for, is smooth as well: ``sigmoid(10.5 - r)``.
     """
     score_QT = score_QC.gather(1, part.target_QT)
     above_QTC = torch.sigmoid(score_QC.unsqueeze(1) - score_QT.unsqueeze(2))
     # A target is half above itself.
     rank_QT = 0.5 + above_QTC.masked_fill(part.out_QC.unsqueeze(1), 0.0).sum(dim=2)
-    gain_QT = torch.sigmoid(_CUT + 0.5 - rank_QT) / torch.log2(1 + rank_QT)
+    gain_QT = 1 / torch.log2(1 + rank_QT)
+    if cut:
+        gain_QT = gain_QT * torch.sigmoid(_CUT + 0.5 - rank_QT)
     return torch.where(part.found_QT, gain_QT, 0.0).sum(dim=1) / part.ideal_Q
 
 
