@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy import linalg, sparse
 from scipy.sparse.linalg import svds
-from torch import Tensor
+from torch import Tensor, nn
 
 from polyscene.config.validate import bounded
 from polyscene.data.events import Events
@@ -119,34 +119,50 @@ class Linear(Prior):
         return per_item(rows, torch.where(which_QL, value_QL, 0.0), self.n_items)
 
 
-class _Map:
+class _Map(nn.Module):
     """P as what it does to rows: ``times(x) = x P`` for ``[Q, N]``, and its diagonal."""
 
     diagonal_N: Tensor
+
+    def hold(self, **tensors: Tensor) -> None:
+        """Keep tensors that go where the model goes, and into no checkpoint."""
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
 
     def times(self, x_QN: Tensor) -> Tensor:
         raise NotImplementedError
 
 
 class _ByItems(_Map):
+    inverse_NN: Tensor
+
     def __init__(self, matrix: sparse.csr_matrix, l2: float, device: torch.device) -> None:
+        super().__init__()
         inverse = _inverse(sparse.csr_matrix(matrix, dtype=np.float64).T @ matrix, l2)
-        self.inverse_NN = torch.from_numpy(inverse.astype(np.float32)).to(device)
-        self.diagonal_N = self.inverse_NN.diagonal()
+        inverse_NN = torch.from_numpy(inverse.astype(np.float32)).to(device)
+        self.hold(inverse_NN=inverse_NN, diagonal_N=inverse_NN.diagonal())
 
     def times(self, x_QN: Tensor) -> Tensor:
         return x_QN @ self.inverse_NN
 
 
 class _ByUsers(_Map):
+    inverse_UU: Tensor
+    rows_UN: Tensor
+    columns_NU: Tensor
+
     def __init__(self, matrix: sparse.csr_matrix, l2: float, device: torch.device) -> None:
-        wide = sparse.csr_matrix(matrix, dtype=np.float64)
+        super().__init__()
+        self.l2, wide = l2, sparse.csr_matrix(matrix, dtype=np.float64)
         inverse = _inverse(wide @ wide.T, l2)
-        self.l2, self.inverse_UU = l2, torch.from_numpy(inverse.astype(np.float32)).to(device)
-        self.rows_UN, self.columns_NU = on_device(matrix, device), on_device(sparse.csr_matrix(matrix.T), device)
         covered = [np.asarray(part.multiply(inverse @ part).sum(axis=0)).ravel() for part in _blocks(wide.tocsc())]
         diagonal = (1 - np.concatenate(covered)) / l2
-        self.diagonal_N = torch.from_numpy(diagonal.astype(np.float32)).to(device)
+        self.hold(
+            inverse_UU=torch.from_numpy(inverse.astype(np.float32)).to(device),
+            rows_UN=on_device(matrix, device),
+            columns_NU=on_device(sparse.csr_matrix(matrix.T), device),
+            diagonal_N=torch.from_numpy(diagonal.astype(np.float32)).to(device),
+        )
 
     def times(self, x_QN: Tensor) -> Tensor:
         with_user_UQ = self.inverse_UU @ (self.rows_UN @ x_QN.T)
@@ -154,15 +170,18 @@ class _ByUsers(_Map):
 
 
 class _Truncated(_Map):
+    half_NK: Tensor
+
     def __init__(self, matrix: sparse.csr_matrix, l2: float, rank: int, device: torch.device) -> None:
+        super().__init__()
         # A fixed start, so that the same rows give the same map.
         start = np.ones(min(_shape(matrix)), dtype=np.float32)
         found: Any = svds(matrix, k=rank, v0=start)
         _, value_K, vector_KN = found
         share_K = value_K**2 / (value_K**2 + l2)
         half_NK = (vector_KN.T * np.sqrt(share_K)).astype(np.float32)
-        self.l2, self.half_NK = l2, torch.from_numpy(half_NK).to(device)
-        self.diagonal_N = (1 - self.half_NK.square().sum(dim=1)) / l2
+        self.l2, on_its_device_NK = l2, torch.from_numpy(half_NK).to(device)
+        self.hold(half_NK=on_its_device_NK, diagonal_N=(1 - on_its_device_NK.square().sum(dim=1)) / l2)
 
     def times(self, x_QN: Tensor) -> Tensor:
         return (x_QN - (x_QN @ self.half_NK) @ self.half_NK.T) / self.l2

@@ -12,12 +12,22 @@ from polyscene.testing.encoder import EncoderSuite
 from polyscene.testing.fusion import FusionSuite
 from polyscene.testing.loss import LossSuite
 from polyscene.testing.metric import MetricSuite
+from polyscene.testing.prior import PriorSuite
 from polyscene.testing.sequence import SequenceSuite
 from polyscene.testing.suite import ComponentSuite
 
 SUITES: dict[str, type[ComponentSuite]] = {
     suite.kind: suite
-    for suite in (AdapterSuite, BalancerSuite, EncoderSuite, FusionSuite, LossSuite, MetricSuite, SequenceSuite)
+    for suite in (
+        AdapterSuite,
+        BalancerSuite,
+        EncoderSuite,
+        FusionSuite,
+        LossSuite,
+        MetricSuite,
+        PriorSuite,
+        SequenceSuite,
+    )
 }
 """The suite of each kind of component that has one."""
 
