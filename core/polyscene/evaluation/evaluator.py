@@ -73,8 +73,8 @@ def network_and_past(
         routing = model.routing(subject.name, windows, catalogue, route)
         h_Bd = model.user_states(subject.name, windows, catalogue, routing)
         network_BN = model.scores(subject.name, h_Bd, x_Nd, items_N, view.name, routing=routing)
-        longest = model.longest_past(subject.name)
-        return network_BN, requests.windows(subject.events, longest) if longest else windows
+        mixture = model.mixture(subject.name)
+        return network_BN, windows if mixture is None else requests.windows(subject.events, mixture.longest)
 
     return parts
 

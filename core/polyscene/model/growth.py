@@ -33,7 +33,6 @@ def grow(model: PolysceneModel, name: str, parts: ScenarioParts, adapter: Choice
     if parts.events is not None:
         model.events[name] = parts.events
     model.tasks[name] = nn.ModuleDict(parts.tasks)
-    model.masked_views[name] = dict(parts.masked_views)
     if parts.priors is not None:
         model.priors[name] = parts.priors
     model.to(device)

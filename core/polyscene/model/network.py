@@ -74,7 +74,6 @@ class PolysceneModel(nn.Module):
         self.events = nn.ModuleDict({name: parts.events for name, parts in scenarios.items() if parts.events})
         self.tasks = nn.ModuleDict({name: nn.ModuleDict(parts.tasks) for name, parts in scenarios.items()})
         self.priors = nn.ModuleDict({name: parts.priors for name, parts in scenarios.items() if parts.priors})
-        self.masked_views = {name: dict(parts.masked_views) for name, parts in scenarios.items()}
 
     def forward(self, batch: Mapping[str, Windows]) -> dict[str, dict[str, Tensor]]:
         """Losses ``[B, T]`` of every step, by scenario and task.
@@ -201,10 +200,8 @@ class PolysceneModel(nn.Module):
 
     def mixture(self, name: str) -> PriorMixture | None:
         """The scenario's priors and their gates; None where nothing is counted."""
-        if name not in self.priors:
-            return None
-        mixture = self.priors[name]
-        assert isinstance(mixture, PriorMixture)
+        mixture = dict(self.priors.items()).get(name)
+        assert mixture is None or isinstance(mixture, PriorMixture)
         return mixture
 
     def catalogue(self, name: str) -> ModelCatalogue:
@@ -265,11 +262,6 @@ class PolysceneModel(nn.Module):
             of_row = routing and taken(routing, torch.full_like(items_N, row))
             rows.append(self.pair_logits(name, task, h_d.expand_as(x_Nd), x_Nd, items_N, routing=of_row))
         return torch.stack(rows)
-
-    def longest_past(self, name: str) -> int:
-        """Rows of a history that the scenario's priors read; 0 where it has none."""
-        mixture = self.mixture(name)
-        return 0 if mixture is None else mixture.longest
 
     def adapt_items(self, name: str, x_Nd: Tensor) -> Tensor:
         """Item vectors through the scenario's adapter."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from polyscene.features.entity import EntityEncoder
 from polyscene.features.part import PartEncoder
@@ -22,7 +22,6 @@ class ScenarioParts:
         tasks: the scenario's tasks by name; the first one ranks.
         n_items: number of items N.
         priors: what counting says beside the tasks; None where nothing is counted.
-        masked_views: whether a view leaves the history out of its rankings, by name.
     """
 
     items: EntityEncoder | PartEncoder
@@ -31,4 +30,3 @@ class ScenarioParts:
     tasks: Mapping[str, Task]
     n_items: int
     priors: PriorMixture | None = None
-    masked_views: Mapping[str, bool] = field(default_factory=dict)

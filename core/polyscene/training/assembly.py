@@ -140,7 +140,6 @@ def build_parts(
             tasks=tasks,
             n_items=scenario.events.n_items,
             priors=build_priors(session, name, scenario, main),
-            masked_views={view.name: view.mask_history for view in declared.views},
         )
     return BuiltParts(parts, encoders, groups)
 
