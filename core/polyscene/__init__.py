@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from polyscene.graph.links import check_links as check_links
     from polyscene.graph.store import KnowledgeGraph as KnowledgeGraph
     from polyscene.hooks import hookimpl as hookimpl
+    from polyscene.priors.counting import counted as counted
+    from polyscene.priors.counting import per_item as per_item
     from polyscene.priors.prior import Prior as Prior
     from polyscene.priors.prior import PriorConfig as PriorConfig
     from polyscene.priors.prior import PriorData as PriorData
@@ -101,6 +103,7 @@ _HOME = {
     "graph.links": ("check_links",),
     "graph.store": ("KnowledgeGraph",),
     "hooks": ("hookimpl",),
+    "priors.counting": ("counted", "per_item"),
     "priors.prior": ("Prior", "PriorConfig", "PriorData"),
     "registry.components": ("Component",),
     "registry.lazy": ("components_of", "imported"),

@@ -57,7 +57,7 @@ def test_a_new_plugin_has_nothing_to_mend(kind: str, written: Path, polyscene: R
     assert lines[-1] == "nothing to mend"
     [tests] = [line for line in lines if f"{kind}/{name}: " in line]
     assert int(tests.split(": ")[1].split()[0]) >= 9
-    assert (any(f"config {kind}=" in line for line in lines)) == (kind != "loss")
+    assert (any(f"config {kind}=" in line for line in lines)) == (kind in ("scenario", "adapter"))
     assert "FAIL" not in said.out
     assert "note" not in said.out
 

@@ -18,7 +18,7 @@ from polyscene.registry.host import Host
 from polyscene.scaffold.names import check_name, distribution_of, package_of
 from polyscene.scaffold.sample import sample_files
 
-KINDS = ("scenario", "adapter", "loss")
+KINDS = ("scenario", "adapter", "loss", "prior")
 _SUFFIX = ".j2"
 _TEMPLATES = resources.files("polyscene.scaffold") / "templates"
 

@@ -50,12 +50,13 @@ def describe(name: str, as_json: bool) -> None:
 Examples:
   polyscene plugins new podcast
   polyscene plugins new squeeze --kind adapter
-  polyscene plugins new focal --kind loss --into FOLDER"""
+  polyscene plugins new focal --kind loss --into FOLDER
+  polyscene plugins new common --kind prior"""
 )
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["scenario", "adapter", "loss"]),
+    type=click.Choice(["scenario", "adapter", "loss", "prior"]),
     default="scenario",
     show_default=True,
     help="What the plugin brings to begin with.",

@@ -14,6 +14,7 @@ _TRY = {
     "scenario": "polyscene train scenario={name}",
     "adapter": "polyscene train adapter={name}",
     "loss": "polyscene train 'scenario.video.tasks=[{{name: ranking, options: {{loss: {name}}}}}]'",
+    "prior": "polyscene train 'scenario.video.priors=[co_occurrence, {name}]'",
 }
 
 
