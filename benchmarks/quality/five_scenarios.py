@@ -3,12 +3,13 @@
     python -m benchmarks.quality.five_scenarios
     python -m benchmarks.quality.five_scenarios --kinds full --seeds 0 --jobs 1
 
-Protocols and row lists are those of :mod:`benchmarks.quality.protocols`: A for video, B for ecommerce, C (warm, with
-all artists) for music, D for social; facts of kg are split at random with inverse facts kept together. Every method
-is asked for the same rows: baselines count training and validation rows, models learn from training rows, choose
-their best step and their gates on validation rows, and see both as history. Rankings are full. Batches draw rows in
-proportion to what each scenario has (temperature 1), so that small ones are not learned by heart while large ones
-are still learning. The split of social has no validation rows, so a tenth of its training rows become such.
+Protocols and row lists are those of :mod:`benchmarks.quality.protocols`: A for video, B for ecommerce, C (warm,
+with all artists) for music, D for social; facts of kg are split at random with inverse facts kept together. Every
+method is asked for the same rows: baselines count training and validation rows, models learn from training rows,
+choose their best step and their gates on validation rows, and see both as history. Rankings are full. Batches draw
+rows in proportion to what each scenario has (temperature 1), so that small ones are not learned by heart while
+large ones are still learning. The split of social has no validation rows, so a tenth of its training rows become
+such.
 
 Kinds of runs:
 
@@ -33,12 +34,15 @@ CONTROLS = {
     "full": ("no_priors", "priors_only", "single"),
     "changed": ("id_only", "text_only", "shuffled_text", "no_graph", "shuffled_links"),
 }
+_SOCIAL = (
+    "{name: given, path: splits/lastfm_social_split.parquet, user_column: u, item_column: v, undirected: true, "
+    "validation: 0.1}"
+)
 PROTOCOLS = (
     *PLAIN,
     "scenario.music.split={name: given, path: splits/lastfm_music_split.parquet}",
     "scenario.social.dataset=lastfm_2k",
-    "scenario.social.split={name: given, path: splits/lastfm_social_split.parquet, user_column: u, item_column: v, "
-    "undirected: true, validation: 0.1}",
+    f"scenario.social.split={_SOCIAL}",
 )
 TRAINING = (
     "trainer.steps=2000",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,12 +35,7 @@ _ROWS = 512
 
 
 def settle_gates(
-    model: PolysceneModel,
-    subjects: Mapping[str, Subject],
-    lengths: Mapping[str, int],
-    limit: int = 0,
-    *,
-    validation: bool = True,
+    model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int], limit: int = 0
 ) -> None:
     """Fit the gates of every scenario with priors to its validation rows.
 
@@ -53,19 +49,44 @@ def settle_gates(
         subjects: the scenarios' requests.
         lengths: rows of the past that the network reads, by scenario.
         limit: at most so many users of a scenario; 0 takes all.
-        validation: False where validation rows must not be read, as with a few labels.
     """
     for name, subject in subjects.items():
         mixture = model.mixture(name)
         if mixture is None:
             continue
         for view in subject.scenario.views:
-            parts = []
-            if validation:
-                parts = _of_validation(model, mixture, subject, lengths[name], view, users=limit)
-            parts = parts or _of_training(model, mixture, subject, lengths[name], view)
+            parts = _of_validation(model, mixture, subject, lengths[name], view, users=limit)
             if parts:
                 fit_gates(mixture, view.name, parts)
+            else:
+                user, row = subject.events.rows([Phase.TRAIN])
+                chosen = evenly_spaced(len(row), _ROWS).numpy()
+                settle_on_rows(model, subject, lengths[name], user[chosen], row[chosen], views=[view])
+
+
+def settle_on_rows(
+    model: PolysceneModel,
+    subject: Subject,
+    length: int,
+    user: np.ndarray,
+    row: np.ndarray,
+    *,
+    views: Sequence[View] = (),
+) -> None:
+    """Fit the gates of a scenario to rows of its training phase, each as it looked before it was known.
+
+    Args:
+        model: the model, in eval mode.
+        subject: the scenario, with the rows that were counted.
+        length: rows of the past that the network reads.
+        user: int64 users of the rows.
+        row: int64 rows.
+        views: only these views; all if empty.
+    """
+    mixture = model.mixture(subject.name)
+    for view in views or subject.scenario.views:
+        if mixture is not None and len(row):
+            fit_gates(mixture, view.name, _of_rows(model, mixture, subject, length, view, rows=(user, row)))
 
 
 @dataclass(frozen=True)
@@ -235,26 +256,29 @@ def _of_validation(
 
 
 @torch.no_grad()
-def _of_training(
-    model: PolysceneModel, mixture: PriorMixture, subject: Subject, length: int, view: View
+def _of_rows(
+    model: PolysceneModel,
+    mixture: PriorMixture,
+    subject: Subject,
+    length: int,
+    view: View,
+    *,
+    rows: tuple[np.ndarray, np.ndarray],
 ) -> list[Asked]:
-    """Training rows, evenly spaced, each as it looked before it was known."""
+    """Rows of the training phase, in batches."""
     events, parts = subject.events, []
-    user, row = (torch.from_numpy(array).to(model.device) for array in events.rows([Phase.TRAIN]))
-    if not len(row):
-        return []
-    chosen = evenly_spaced(len(row), _ROWS).to(model.device)
     catalogue = model.catalogue(subject.name)
     x_Nd, items_N = catalogue.all(), torch.arange(events.n_items, device=model.device)
-    for part in chosen.split(_BATCH):
-        asked = moments(events, user[part], row[part], mixture.longest)
+    user_M, row_M = (torch.from_numpy(array).to(model.device) for array in rows)
+    for user_Q, row_Q in zip(user_M.split(_BATCH), row_M.split(_BATCH), strict=True):
+        asked = moments(events, user_Q, row_Q, mixture.longest)
         h_Qd = model.user_states(subject.name, latest(asked.past, length), catalogue)
         network_QN = model.scores(subject.name, h_Qd, x_Nd, items_N, view.name)
         prior_PQN = mixture.prior_scores(asked.past, events.n_items, asked.hidden)
         seen_QN = per_item(asked.past, asked.past.valid_BT.float(), events.n_items) > 0
         out_QN = seen_QN if view.mask_history else torch.zeros_like(seen_QN)
         if subject.own_item_U is not None:
-            out_QN = out_QN.scatter(1, subject.own_item_U[user[part]].unsqueeze(1), value=True)
+            out_QN = out_QN.scatter(1, subject.own_item_U[user_Q].unsqueeze(1), value=True)
         target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
         parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, asked.past.length_B))
     return parts

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from polyscene.config.adapt import ALL, AdaptConfig
@@ -35,8 +36,10 @@ from polyscene.training.prepare import encode_texts
 from polyscene.training.reporter import Reporter
 from polyscene.training.restore import find_run, torch_device
 from polyscene.training.session import Session, prepare_torch
-from polyscene.training.settling import settle_gates
+from polyscene.training.settling import settle_on_rows
 
+# Labelled rows that gates are fitted to, at least and at most.
+_LEAST_SET_ASIDE, _MOST_SET_ASIDE = 100, 256
 ADAPTED, NO_ADAPTATION, SCRATCH, POPULARITY = "adapted", "no_adaptation", "scratch", "popularity"
 
 
@@ -161,27 +164,52 @@ class _Adaptation:
     def _fit(self, one: LoadedScenario, draw: int, method: str) -> _Fitted:
         """A model that learned from the shots by one method."""
         started = time.monotonic()
-        learned, owned, read = None, None, None
+        read = None
         with self.reporter.stage("train"):
-            if method == SCRATCH:
-                model = fresh_model(self.session, one, draw)
-            else:
-                model, learned, inherited = grown_model(self.session, self.start, one, draw)
-                shares = any(key.partition("-of-")[0] in inherited for key in model.shared.modules_by_key)
-                enough = one.split.count(Phase.TRAIN) >= self.config.learn.encoders_from
-                # Encoders that nothing was trained of know nothing that few rows could spoil.
-                owned = Owned(model, self.name, inherited, encoders=enough or not shares)
-                self._warn(model, inherited, shares=shares)
+            model, learned = self._learned(one, draw, method)
             if method != NO_ADAPTATION:
-                rows = self.merged.trainer.batch_rows
-                learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
-                subject, length = self.session.subject(self.name, one), one.config.max_history
-                settle_gates(model, {self.name: subject}, {self.name: length}, validation=False)
+                self._settle(model, one, draw, method)
             if method == ADAPTED:
                 read = learn_to_recognize(model, one, self.start.rows_by_index(), draw)
         seconds = time.monotonic() - started
         self.seconds[method] = self.seconds.get(method, 0.0) + seconds
         return _Fitted(model.eval(), learned, read, seconds)
+
+    def _learned(self, one: LoadedScenario, draw: int, method: str) -> tuple[PolysceneModel, Any]:
+        """A model that learned from the labelled rows, and what its encoders learned besides parameters."""
+        learned, owned = None, None
+        if method == SCRATCH:
+            model = fresh_model(self.session, one, draw)
+        else:
+            model, learned, inherited = grown_model(self.session, self.start, one, draw)
+            shares = any(key.partition("-of-")[0] in inherited for key in model.shared.modules_by_key)
+            enough = one.split.count(Phase.TRAIN) >= self.config.learn.encoders_from
+            # Encoders that nothing was trained of know nothing that few rows could spoil.
+            owned = Owned(model, self.name, inherited, encoders=enough or not shares)
+            self._warn(model, inherited, shares=shares)
+        if method != NO_ADAPTATION:
+            rows = self.merged.trainer.batch_rows
+            learn(model, one, self.config.learn, owned=owned, seed=draw, rows=rows)
+        return model.eval(), learned
+
+    def _settle(self, model: PolysceneModel, one: LoadedScenario, draw: int, method: str) -> None:
+        """Weigh network and priors by rows that neither knows: a model that learned without them finds the gates.
+
+        Half of the labelled rows are set aside for it, a few hundred at most. A few dozen tell less than chance
+        does, so with fewer the gates stay those of the other scenarios.
+        """
+        mixture, count = model.mixture(self.name), one.split.count(Phase.TRAIN)
+        aside = min(count // 2, _MOST_SET_ASIDE)
+        if mixture is None or aside < _LEAST_SET_ASIDE:
+            return
+        less = with_draw(self.full, count - aside, draw)
+        other, _ = self._learned(less, draw, method)
+        user, row = one.events.rows([Phase.TRAIN])
+        new = ~np.isin(row, less.events.rows([Phase.TRAIN])[1])
+        settle_on_rows(other, self.session.subject(self.name, less), one.config.max_history, user[new], row[new])
+        found = other.mixture(self.name)
+        assert found is not None
+        mixture.load_state_dict(found.state_dict())
 
     def _warn(self, model: PolysceneModel, inherited: frozenset[str], *, shares: bool) -> None:
         """Say once what the run cannot give the scenario: an encoder in common, a place in its router."""
