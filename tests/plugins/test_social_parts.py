@@ -128,7 +128,7 @@ class TestListening:
     def test_most_played_artists_first_from_train_rows(self):
         found = self.enrich()
         assert found is not None
-        assert found.items.to_dict("list") == {"item_id": ["u"], "listening": ["Björk, ABBA"]}
+        assert found.items.to_dict("list") == {"item_id": ["u"], "listening": ["Björk, ABBA"], "artists": ["1|0"]}
         assert [column.name for column in found.item_columns] == ["listening"]
 
     def test_adds_nothing_elsewhere(self):
