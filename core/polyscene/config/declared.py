@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from polyscene.config.choice import Choice, choose, chosen
 from polyscene.config.schema import TrainConfig
 from polyscene.data.scenario import Scenario, ScenarioConfig
@@ -12,13 +14,15 @@ AUTO = "auto"
 """A scenario's ``dataset`` may say this where the plugin chooses by what is at hand."""
 
 
-def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> None:
-    """Check the columns and tasks of a scenario against the registered components.
+def check_declaration(scenario: Scenario, host: Host, problems: Problems, *, asked: bool = False) -> None:
+    """Check the columns, tasks and priors of a scenario against the registered components.
 
     Args:
         scenario: what the plugin declares.
         host: knows the components.
         problems: receives one line per mistake, naming the scenario.
+        asked: whether a config names the priors. Those of the plugin may stand beside a task that has no use for
+            them, as another task may have been chosen.
     """
     owner = f"scenario {scenario.name} (plugin {host.providers.get(scenario.name, '?')})"
     tables = (
@@ -36,12 +40,16 @@ def check_declaration(scenario: Scenario, host: Host, problems: Problems) -> Non
         if choice and len(scenario.tasks) > 1 and getattr(choice.component.build, "alone", False):
             problems.add(f"{where} stands beside others", fix="leave them out: its states are of no use to them")
 
-    names = [prior.name for prior in scenario.priors]
     for prior in scenario.priors:
-        where = f"{owner}: prior '{prior.name}'"
-        choose("prior", {**prior.options, "name": prior.name}, host, problems, where)
-        if names.count(prior.name) > 1:
-            problems.add(f"{where} is named {names.count(prior.name)} times", fix="name each once")
+        choose("prior", {**prior.options, "name": prior.name}, host, problems, f"{owner}: prior '{prior.name}'")
+    for name, count in Counter(prior.name for prior in scenario.priors).items():
+        if count > 1:
+            problems.add(f"{owner}: prior '{name}' is named {count} times", fix="name each once")
+    first = next(task.name for task in scenario.tasks)
+    if asked and scenario.priors and not _ranks_for_users(first, host):
+        problems.add(
+            f"{owner}: priors beside the task '{first}', which ranks nothing for users", fix="leave them out"
+        )
 
 
 def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: Host, problems: Problems) -> None:
@@ -63,6 +71,13 @@ def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: 
             f"'scenario.{name}.dataset' is '{options.dataset}', which no config declares",
             fix=did_you_mean(options.dataset, datasets),
         )
+
+
+def _ranks_for_users(task: str, host: Host) -> bool:
+    """Whether a task ranks items for users; true of one that does not exist, which is a mistake of its own."""
+    component = host.registry.find("task", task)
+    build = component.build if component else None
+    return getattr(build, "from_history", True) and not getattr(build, "judges", False)
 
 
 def adapter_of(config: TrainConfig, options: ScenarioConfig, host: Host) -> Choice:

@@ -174,7 +174,7 @@ def _scenarios(mapping: Any, datasets: set[str], host: Host, problems: Problems)
         if config is not None:
             check_options(name, config, datasets, host, problems)
             scenario = _configured(scenario, config, problems)
-        check_declaration(scenario, host, problems)
+        check_declaration(scenario, host, problems, asked=bool(config and config.priors))
         found[name] = config or REPORTED
     return found
 
