@@ -96,7 +96,7 @@ def _tag_vectors(tags: list[list[str]]) -> sparse.csr_matrix:
     row_M = np.repeat(np.arange(len(found)), counts)
     column_M = np.array([number[tag] for own in found for tag in own], dtype=np.int64)
     items_V = np.bincount(column_M, minlength=max(1, len(number)))
-    weight_M = np.log1p(2 * len(found) / np.maximum(items_V, 1))[column_M]
+    weight_M = np.log1p(len(found) / np.maximum(items_V, 1))[column_M]
     norm_N = np.sqrt(np.bincount(row_M, weight_M**2, minlength=len(found)))
     shape = (len(found), max(1, len(number)))
     return sparse.csr_matrix((weight_M / norm_N[row_M], (row_M, column_M)), shape=shape, dtype=np.float32)
