@@ -108,8 +108,8 @@ class RankingTask(Task):
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
     def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        # What came up after training has a popularity by now, but no more of a vector than new items have.
-        bias_N = self.popularity(items_N) + self.lift * ~self.trained_N[items_N]
+        new_N = self.popularity.unseen_N[items_N]
+        bias_N = self.popularity(items_N) + self.lift * new_N
         return (self.scale * h_Bd) @ x_Nd.T + bias_N
 
 

@@ -11,7 +11,7 @@ from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.ranking import RankingTask
 
-HIGHEST, HALVINGS = 16.0, 9
+HIGHEST, HALVINGS = 512.0, 15
 
 
 def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
