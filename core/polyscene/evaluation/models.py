@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from polyscene.config.controls import PARTS
 from polyscene.data.domains import scenario_of
 from polyscene.data.phases import BEFORE_TEST
 from polyscene.evaluation.clicks import evaluate_clicks, evaluate_clicks_of_all_domains
@@ -18,6 +19,11 @@ from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.routing import LABEL
 from polyscene.tasks.task import PairTask
+
+
+def parts_of(model: PolysceneModel, name: str, controls: Iterable[str]) -> list[str]:
+    """The controls that are parts of what a model says in a scenario; none where nothing is counted."""
+    return [control for control in controls if control in PARTS and model.mixture(name) is not None]
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from polyscene.config.schema import EvaluateConfig
 from polyscene.errors import ConfigError, did_you_mean
-from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
+from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order, parts_of
 from polyscene.evaluation.subject import Subject
 from polyscene.registry.host import Host
 from polyscene.report import read_metrics, render_terminal, write_metrics
@@ -52,7 +52,7 @@ def evaluate_models(
     run: RestoredRun, wanted: list[str], population: str = "", route: str = ""
 ) -> list[dict[str, Any]]:
     """Result rows of all models of a run on the wanted scenarios."""
-    rows = []
+    rows, joint = [], JOINT in run.labels()
     for label, model in run.models():
         method = JOINT if label == JOINT else label.partition("-")[0]
         subjects: dict[str, Subject] = {}
@@ -67,6 +67,12 @@ def evaluate_models(
             rows += evaluate_model(
                 model, subject, length, method=method, seed=run.config.seed, population=population, route=route
             )
+            # Beside a joint model, the others are controls themselves.
+            own = (label == JOINT or not joint) and not control_of(label) and route in ("", LABEL)
+            for part in parts_of(model, name, run.config.controls) if own else ():
+                rows += evaluate_model(
+                    model, subject, length, method=part, seed=run.config.seed, population=population, part=part
+                )
             lengths[name], subjects[name] = length, subject
         if population in ("", "warm") and route in ("", LABEL):
             rows += evaluate_domains(model, subjects, lengths, method=method, seed=run.config.seed)

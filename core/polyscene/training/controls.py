@@ -74,15 +74,25 @@ def changed_config(control: str, config: TrainConfig) -> TrainConfig:
     return replace(config, model=replace(config.model, content_dropout=0.0))
 
 
-def check_controls(controls: Iterable[str], loaded: Loaded) -> None:
+def check_controls(controls: Iterable[str], loaded: Loaded, *, priors: bool = True) -> None:
     """Refuse controls that would train a model just like the run's.
+
+    Args:
+        controls: what a config names.
+        loaded: the scenarios.
+        priors: whether what they count is added to the scores.
 
     Raises:
         ConfigError: with every such control.
     """
     problems = Problems("controls")
     for control in controls:
-        if control in PARTS and not any(one.scenario.priors for one in loaded.scenarios.values()):
+        if control in PARTS and not priors:
+            problems.add(
+                f"'{control}' changes nothing in this run: model.priors is false",
+                fix="leave one of the two out",
+            )
+        elif control in PARTS and not any(one.scenario.priors for one in loaded.scenarios.values()):
             problems.add(
                 f"'{control}' changes nothing in this run: no scenario counts anything",
                 fix="leave it out, or give a scenario priors, as in scenario.NAME.priors=[linear]",

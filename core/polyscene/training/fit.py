@@ -149,7 +149,10 @@ class Fitting:
                 losses_so_far = []
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer, objective.served())
+        begun = {name: tensor.clone() for name, tensor in self.model.priors.state_dict().items()}
         load_weights(self.folder / "model.safetensors", self.model)
+        # Gates on file are settled already where an earlier session got that far; they begin as they did then.
+        self.model.priors.load_state_dict(begun)
         self._settle()
         self._lift()
         return state

@@ -52,7 +52,7 @@ def prepare(session: Session, fabric: Fabric, reporter: Reporter, folder: Path) 
         loaded = session.load()
         # As the config was checked, but without the scenarios whose data is not at hand.
         check_worth_routing(session.config.router.name, [list(loaded.scenarios)])
-        check_controls(session.config.controls, loaded)
+        check_controls(session.config.controls, loaded, priors=session.config.model.priors)
         _check_labels(loaded)
     with reporter.stage("fingerprint"):
         fingerprints = {name: one.tables.fingerprint() for name, one in loaded.scenarios.items()}

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.backbone import Suffix
-from polyscene.config.controls import CHANGES, MODELS, PARTS, SINGLE
+from polyscene.config.controls import CHANGES, MODELS, SINGLE
 from polyscene.config.schema import TrainConfig
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.by_count import ByCount
 from polyscene.evaluation.examples import Examples
 from polyscene.evaluation.measured import Measured
-from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order
+from polyscene.evaluation.models import evaluate_domains, evaluate_model, in_order, parts_of
 from polyscene.evaluation.per_request import PerRequest
 from polyscene.features.text import TextEncoder
 from polyscene.model import PolysceneModel
@@ -100,6 +100,7 @@ class _Run:
         names = list(self.loaded.scenarios)
         strategy: Strategy = self.config.strategy.build()
         plans = strategy.plans(names)
+        self.own = {plan.label for plan in plans}
         alone = {plan.scenarios for plan in plans if len(plan.scenarios) == 1}
         controls: list[Plan] = []
         for control in self.config.controls:
@@ -125,7 +126,7 @@ class _Run:
                 keep=self._keep,
             )
             self._add(name, plan.method, rows, seconds / len(plan.scenarios))
-            if not control_of(plan.label) and plan.method != SINGLE:
+            if plan.label in self.own:
                 self._parts(model, name, length)
         subjects = {name: self.subjects[name] for name in lengths}
         together = evaluate_domains(model, subjects, lengths, method=plan.method, seed=self.config.seed)
@@ -134,19 +135,18 @@ class _Run:
 
     def _parts(self, model: PolysceneModel, name: str, length: int) -> None:
         """The parts of the run's own scores that the config names as controls."""
-        for part in self.config.controls if model.mixture(name) is not None else ():
-            if part in PARTS:
-                started = time.monotonic()
-                rows = evaluate_model(
-                    model,
-                    self.subjects[name],
-                    length,
-                    method=part,
-                    seed=self.config.seed,
-                    part=part,
-                    keep=self._keep,
-                )
-                self._add(name, part, rows, time.monotonic() - started)
+        for part in parts_of(model, name, self.config.controls):
+            started = time.monotonic()
+            rows = evaluate_model(
+                model,
+                self.subjects[name],
+                length,
+                method=part,
+                seed=self.config.seed,
+                part=part,
+                keep=self._keep,
+            )
+            self._add(name, part, rows, time.monotonic() - started)
 
     def _controls(self) -> None:
         for name, subject in self.subjects.items():

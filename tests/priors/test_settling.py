@@ -1,0 +1,132 @@
+"""Settling: gates open for what finds the rows, and close for what does not; a row's own count opens none."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from polyscene.data.windows import Windows
+from polyscene.model import PolysceneModel
+from polyscene.priors.linear import Linear
+from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
+from polyscene.testing.histories import make_events
+from polyscene.training.assembly import build_model
+from polyscene.training.priors import prior_data
+from polyscene.training.settling import at_head, fit_gates, settle_gates
+from tests.priors.small import built
+from tests.tiny import LIKES, tiny_config, tiny_session
+
+USEFUL, NOISE, OPPOSITE = 2.0, 0.0, -2.0
+ROWS, ITEMS = 300, 40
+
+
+class Rows:
+    """Rows of which network and priors know something, nothing, or the opposite; every other one is fitted."""
+
+    def __init__(self, network: float, *priors: float) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.target_Q = torch.randint(ITEMS, (ROWS,), generator=generator)
+        hit_QN = functional.one_hot(self.target_Q, ITEMS).float()
+        self.network_QN, *others = (
+            torch.randn(ROWS, ITEMS, generator=generator) + knows * hit_QN for knows in (network, *priors)
+        )
+        self.prior_PQN = torch.stack(others)
+        self.length_Q = torch.randint(1, 20, (ROWS,), generator=generator)
+        events = make_events("viewers")
+        names = ("co_occurrence", "linear")[: len(priors)]
+        self.mixture = PriorMixture({name: built(name, events, "viewers") for name in names}, events, ["all"])
+        fitted = torch.arange(0, ROWS, 2)
+        target_QN, nothing_QN = hit_QN[fitted].bool(), torch.zeros(len(fitted), ITEMS, dtype=torch.bool)
+        prior_PQN, length_Q = self.prior_PQN[:, fitted], self.length_Q[fitted]
+        fit_gates(
+            self.mixture, "all", [at_head(self.network_QN[fitted], prior_PQN, nothing_QN, target_QN, length_Q)]
+        )
+
+    def gates(self, part: str = "") -> Tensor:
+        """The gates for a history of a middling length."""
+        return self._gates(part, self.mixture.middling.unsqueeze(0))[0]
+
+    def ndcg(self, part: str = "") -> float:
+        """NDCG@10 of the rows that were not fitted."""
+        return self.ndcg_of(self.mixture(self.network_QN, self.prior_PQN, self._gates(part, self.length_Q)))
+
+    def ndcg_of(self, score_QN: Tensor) -> float:
+        """NDCG@10 of some scores of the rows that were not fitted."""
+        above_Q = (score_QN >= score_QN.gather(1, self.target_Q.unsqueeze(1))).sum(dim=1) - 1
+        return float(torch.where(above_Q < 10, 1 / torch.log2(2.0 + above_Q), 0.0)[1::2].mean())
+
+    @torch.no_grad()
+    def _gates(self, part: str, length_Q: Tensor) -> Tensor:
+        with self.mixture.scoring(part):
+            return self.mixture.gates_with(*self.mixture.parameters_of("all"), length_Q)
+
+
+rows_of = functools.cache(Rows)
+
+
+def test_a_network_that_is_noise_is_nearly_shut_out() -> None:
+    rows = rows_of(NOISE, USEFUL, USEFUL)
+    gate_G = rows.gates()
+    assert gate_G[0] < 0.2 * gate_G[1:].min()
+    assert rows.ndcg() > rows.ndcg(PRIORS_ONLY) - 0.01
+    assert rows.ndcg() > rows.ndcg_of(rows.network_QN) + 0.2
+
+
+@pytest.mark.parametrize("useless", [NOISE, OPPOSITE])
+def test_a_useless_prior_does_no_harm(useless: float) -> None:
+    rows = rows_of(USEFUL, useless)
+    gate_G = rows.gates()
+    assert 0 <= gate_G[1] < 0.2 * gate_G[0]
+    assert rows.ndcg() > rows.ndcg_of(rows.network_QN) - 0.01
+
+
+def test_two_that_know_something_are_better_than_one() -> None:
+    rows = rows_of(USEFUL, NOISE, USEFUL)
+    gate_G = rows.gates()
+    assert gate_G[1] < 0.3 * gate_G[[0, 2]].min()
+    assert rows.ndcg() > max(rows.ndcg(PRIORS_ONLY), rows.ndcg_of(rows.network_QN)) + 0.03
+
+
+class Leaking(Linear):
+    """Knows the row that it is asked for."""
+
+    def forward(self, past: Windows, hidden: Windows | None = None) -> Tensor:
+        return super().forward(past)
+
+
+class TestWithoutValidationRows:
+    """Training rows stand in, as they were before they were counted."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gates(cls) -> dict[type, Tensor]:
+        """The gates of the network and of each kind of prior."""
+        return {kind: cls.settled(kind) for kind in (Linear, Leaking)}
+
+    @staticmethod
+    def settled(kind: type[Linear]) -> Tensor:
+        # Hardly regularized, it remembers rows: what it says of others is worth less than what it says of its own.
+        split = {"name": "random_per_user", "validation": 0, "test": 0.2}
+        priors = [{"name": "linear", "l2": 0.01}]
+        session = tiny_session(tiny_config("", [LIKES], likes={"split": split, "priors": priors}))
+        loaded = session.load()
+        torch.manual_seed(0)
+        model: PolysceneModel = build_model(session, loaded)[0].eval()
+        subject = session.subject(LIKES, loaded.scenarios[LIKES])
+        options = model.mixture(LIKES).priors["linear"].config
+        prior = kind(options, prior_data(session, LIKES, loaded.scenarios[LIKES]))
+        model.priors[LIKES] = PriorMixture({"linear": prior}, subject.events, ["all"])
+        settle_gates(model, {LIKES: subject}, {LIKES: 5})
+        mixture = model.mixture(LIKES)
+        return mixture.gates_with(*mixture.parameters_of("all"), mixture.middling.unsqueeze(0))[0].detach()
+
+    def test_they_are_fitted_to_training_rows(self, gates: dict[type, Tensor]) -> None:
+        assert not torch.allclose(gates[Linear], torch.ones(2), atol=0.05)
+
+    def test_a_prior_that_knows_the_rows_would_be_believed_more(self, gates: dict[type, Tensor]) -> None:
+        share = {kind: float(gate_G[1] / gate_G.sum()) for kind, gate_G in gates.items()}
+        assert share[Leaking] > share[Linear] + 0.1
