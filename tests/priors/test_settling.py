@@ -16,7 +16,7 @@ from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
 from polyscene.testing.histories import make_events
 from polyscene.training.assembly import build_model
 from polyscene.training.priors import prior_data
-from polyscene.training.settling import at_head, fit_gates, settle_gates
+from polyscene.training.settling import at_head, fit_gates, settle_gates, true_ndcg
 from tests.priors.small import built
 from tests.tiny import LIKES, tiny_config, tiny_session
 
@@ -89,6 +89,14 @@ def test_two_that_know_something_are_better_than_one() -> None:
     gate_G = rows.gates()
     assert gate_G[1] < 0.3 * gate_G[[0, 2]].min()
     assert rows.ndcg() > max(rows.ndcg(PRIORS_ONLY), rows.ndcg_of(rows.network_QN)) + 0.03
+
+
+def test_what_says_the_same_of_all_items_finds_none() -> None:
+    rows = rows_of(USEFUL, NOISE)
+    silent_QN, out_QN = torch.zeros(ROWS, ITEMS), torch.zeros(ROWS, ITEMS, dtype=torch.bool)
+    target_QN = functional.one_hot(rows.target_Q, ITEMS).bool()
+    asked = at_head(silent_QN, silent_QN.unsqueeze(0), out_QN, target_QN, rows.length_Q)
+    assert true_ndcg(rows.mixture, rows.mixture.parameters_of("all"), [asked]) < 0.1
 
 
 class Leaking(Linear):

@@ -225,12 +225,13 @@ def _smooth_ndcg(score_QC: Tensor, part: Asked, *, cut: bool) -> Tensor:
 
 @torch.no_grad()
 def true_ndcg(mixture: PriorMixture, gates: Gates, parts: list[Asked]) -> float:
-    """Mean NDCG@10 of the rows."""
+    """Mean NDCG@10 of the rows; a target stands in the middle of items with the same score."""
     total, rows = 0.0, 0
     for part in parts:
         score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_with(*gates, part.length_Q))
         score_QC = score_QC.masked_fill(part.out_QC, torch.finfo(score_QC.dtype).min)
-        above_QT = (score_QC.unsqueeze(1) > score_QC.gather(1, part.target_QT).unsqueeze(2)).sum(dim=2)
+        score_Q1C, score_QT1 = score_QC.unsqueeze(1), score_QC.gather(1, part.target_QT).unsqueeze(2)
+        above_QT = (score_Q1C > score_QT1).sum(dim=2) + ((score_Q1C == score_QT1).sum(dim=2) - 1) / 2
         gain_QT = torch.where(part.found_QT & (above_QT < _CUT), 1 / torch.log2(2.0 + above_QT), 0.0)
         total += float((gain_QT.sum(dim=1) / part.ideal_Q).sum())
         rows += len(part.length_Q)
