@@ -55,10 +55,9 @@ def evaluate_model(
     model.observe(subject.name, subject.events, BEFORE_TEST)
     mixture = model.mixture(subject.name)
     if part and mixture is not None:
-        with mixture.scoring(part):
-            return _with_labels(
-                model, subject, max_history, method=method, seed=seed, population=population, keep=keep
-            )
+        scorer = model_scorer(model, subject, max_history)
+        with mixture.scoring(part):  # of ratings priors say nothing
+            return evaluate_method(subject, method, lambda _: scorer, seed, only=population, keep=keep)
     rows: list[dict[str, Any]] = []
     if route in ("", LABEL):
         rows += _with_labels(
