@@ -85,14 +85,21 @@ class Listeners:
         said_Bh = functional.normalize(self.embed(self.texts(kind)).float(), dim=-1)
         return said_Bh @ functional.normalize(words_Nh, dim=-1).T
 
-    def by_model(self, user_B: Tensor, item_BT: Tensor, valid_BT: Tensor) -> Tensor:
-        """Scores ``[B, N]`` of the model after histories."""
+    def by_model(
+        self, user_B: Tensor, item_BT: Tensor, valid_BT: Tensor, value_BT: Tensor | None = None
+    ) -> Tensor:
+        """Scores ``[B, N]`` of the model after histories, each item had once where no values are given."""
         catalogue = self.model.catalogue(NAME)
         flat = torch.zeros_like(item_BT)
-        windows = Windows(user_B, flat, valid_BT, item_BT, valid_BT.float(), flat, {}, ordered=False)
+        value_BT = valid_BT.float() if value_BT is None else value_BT
+        windows = Windows(user_B, flat, valid_BT, item_BT, value_BT, flat, {}, ordered=False)
         h_Bd = self.model.user_states(NAME, windows, catalogue)
         items_N = torch.arange(self.loaded.events.n_items)
-        return self.model.scores(NAME, h_Bd, catalogue.all(), items_N, self.loaded.scenario.views[0].name)
+        view, mixture = self.loaded.scenario.views[0].name, self.model.mixture(NAME)
+        network_BN = self.model.scores(NAME, h_Bd, catalogue.all(), items_N, view)
+        if mixture is None:
+            return network_BN
+        return mixture(network_BN, mixture.prior_scores(windows, len(items_N)), mixture.gates(windows, view))
 
     def methods(self, nearest: list[int]) -> Iterator[tuple[str, Tensor]]:
         """Scores of every method."""
@@ -102,7 +109,9 @@ class Listeners:
         start_B, stop_B = (events.start_UP[self.user_B, phase] for phase in (Phase.TRAIN, Phase.TRAIN + 1))
         row_BT = start_B.unsqueeze(1) + torch.arange(self.loaded.config.max_history)
         valid_BT = row_BT < stop_B.unsqueeze(1)
-        yield "history", self.by_model(self.user_B, events.item_R[row_BT * valid_BT].long(), valid_BT)
+        row_BT = row_BT * valid_BT
+        item_BT, value_BT = events.item_R[row_BT].long(), events.value_R[row_BT]
+        yield "history", self.by_model(self.user_B, item_BT, valid_BT, value_BT)
         stranger_B = torch.full_like(self.user_B, events.n_users - 1)
         for kind in ("tags", "names"):
             cosine_BN = self.cosines(kind)

@@ -20,13 +20,13 @@ from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
 from polyscene.priors.moments import latest, moments
 
 # Best items of each part that a row is fitted on: further down nothing decides about the top ten.
-_HEAD = 200
+_HEAD = 100
 # Targets of a row that are fitted, at most.
 _TARGETS = 32
 _CUT = 10
 # softplus of this is a gate of 0.1.
 _NEARLY_CLOSED = -2.25
-_ITERATIONS = 30
+_ITERATIONS = 20
 # Strength of the belief in gates, and in slopes, as they were.
 _RIDGE_GATE, _RIDGE_SLOPE = 0.3, 3.0
 _BATCH = 128
@@ -136,8 +136,12 @@ def at_head(
     twice_QC = torch.zeros_like(item_QC, dtype=torch.bool)
     twice_QC[:, 1:] = item_QC[:, 1:] == item_QC[:, :-1]
     gone_QC = twice_QC | out_QN.gather(1, item_QC)
+    # What only fills up goes to the end, and no more of it is kept than the longest row needs.
+    kept_QC = gone_QC.long().argsort(dim=1, stable=True)[:, : max(1, int((~gone_QC).sum(dim=1).max()))]
+    item_QC, gone_QC = item_QC.gather(1, kept_QC), gone_QC.gather(1, kept_QC)
     target_QC = target_QN.gather(1, item_QC) & ~gone_QC
-    found_QT, target_QT = target_QC.float().topk(min(_TARGETS, item_QC.shape[1]), dim=1)
+    most = max(1, min(_TARGETS, int(target_QC.sum(dim=1).max())))
+    found_QT, target_QT = target_QC.float().topk(most, dim=1)
     ideal_T = 1 / torch.log2(2.0 + torch.arange(_CUT, device=item_QC.device))
     index_PQC = item_QC.expand(len(prior_PQN), -1, -1)
     return Asked(
