@@ -111,6 +111,32 @@ def test_a_loss_with_the_wrong_sign(copy_of: CopyOf, polyscene: Run) -> None:
     assert "a better score of the step's item raises the loss" in said.out
 
 
+def test_a_prior_that_knows_the_row_that_it_is_asked_for(copy_of: CopyOf, polyscene: Run) -> None:
+    folder = copy_of("prior")
+    edit(folder / "polyscene_common/prior.py", "if hidden is not None:", "if hidden is past:")
+    said = polyscene("plugins", "check", str(folder))
+    assert said.code == 1
+    assert "FAIL  prior/common: hidden rows were never counted" in said.out
+    assert "take all that they added out of the counts" in said.out
+
+
+def test_a_prior_that_reads_more_than_the_kit_has(copy_of: CopyOf, polyscene: Run) -> None:
+    folder = copy_of("prior")
+    needs = """
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        if "shelf" not in data.tables.items:
+            raise DataError("there is no column 'shelf'", where=data.where, fix="declare it")
+
+    def observe(self"""
+    edit(folder / "polyscene_common/prior.py", "\n    def observe(self", needs)
+    edit(folder / "polyscene_common/prior.py", "ConfigError, ", "ConfigError, DataError, ")
+    said = polyscene("plugins", "check", str(folder))
+    assert said.code == 0, said.out
+    assert "note  prior/common: a test of yours has to say what it reads" in said.out
+    assert "there is no column 'shelf'" in said.out
+
+
 def test_an_error_in_the_plugin_is_told_with_its_place(copy_of: CopyOf, polyscene: Run) -> None:
     folder = copy_of("loss")
     edit(folder / "polyscene_focal/loss.py", "return loss_BT *", "return self.missing *")

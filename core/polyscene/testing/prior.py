@@ -75,16 +75,22 @@ class PriorSuite(ComponentSuite):
         prior.observe(events, [Phase.TRAIN])
         return prior
 
-    def counted(self) -> Iterator[Counted]:
-        """The prior on each kind of histories that it can read."""
+    def lacking(self) -> dict[str, DataError]:
+        """What it says of the kinds of histories that it cannot read."""
         lacks: dict[str, DataError] = {}
         for kind in KINDS:
-            events = make_events(kind)
             try:
-                prior = self.prior(kind, events)
+                self.made(data=self.data(make_events(kind), kind))
             except DataError as error:
                 lacks[kind] = error
-                continue
+        return lacks
+
+    def counted(self) -> Iterator[Counted]:
+        """The prior on each kind of histories that it can read."""
+        lacks = self.lacking()
+        for kind in (kind for kind in KINDS if kind not in lacks):
+            events = make_events(kind)
+            prior = self.prior(kind, events)
             user_R, row_R = (torch.from_numpy(array) for array in events.rows([Phase.TRAIN]))
             asked = moments(events, user_R[::_APART], row_R[::_APART], LONGEST)
             yield Counted(kind, events, prior, pasts(events), asked.past, asked.hidden)

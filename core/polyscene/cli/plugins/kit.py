@@ -8,10 +8,12 @@ import importlib
 from polyscene.cli.plugins.running import run_tests
 from polyscene.cli.plugins.verdict import Verdict
 from polyscene.data.columns import Category, Column, Id, Number, Tags, Text, Timestamp
+from polyscene.registry.components import Component
 from polyscene.registry.host import Host
 from polyscene.registry.manager import describe
 from polyscene.registry.records import PluginRecord
-from polyscene.testing import ScenarioSuite, suite_of
+from polyscene.testing import PriorSuite, ScenarioSuite, suite_of
+from polyscene.testing.histories import KINDS
 from polyscene.testing.suites import SUITES
 
 # Columns of the table that encoders are tested on, by kind.
@@ -54,6 +56,8 @@ def _suites(record: PluginRecord, host: Host) -> tuple[dict[str, type], list[str
                 notes.append(f"{what}: tested with its scenario only, as it reads more than a column: {lacks}")
             else:
                 suites[what] = suite
+        elif component.kind == "prior" and (lacks := _unreadable(component)):
+            notes.append(f"{what}: a test of yours has to say what it reads (PriorSuite): {lacks}")
         else:
             suites[what] = suite_of(component)
     if "polyscene_enrich" in record.hooks:
@@ -68,6 +72,18 @@ def _column(encoder: str, record: PluginRecord, host: Host) -> Column | None:
             if column.encoder_name == encoder:
                 return dataclasses.replace(column, name=_TESTED.get(type(column), "text"))
     return None
+
+
+def _unreadable(component: Component) -> str:
+    """What a prior misses in the histories of the tests, where it can read none of them and says what would do."""
+    suite = suite_of(component)()
+    assert isinstance(suite, PriorSuite)
+    try:
+        lacks = suite.lacking()
+    except Exception:
+        return ""  # its tests will show that
+    told = [error.what for error in lacks.values() if error.fix]
+    return told[0] if len(told) == len(KINDS) else ""
 
 
 def _lacks(suite: type) -> str:
