@@ -49,7 +49,8 @@ class CoOccurrence(Prior):
     """``log(1 + s_ui / unit)`` with ``s_ui = sum_a decay^(a-1) W[j_a, i] / (sum_i' W[j_a, i'] + smoothing)``.
 
     ``j_a`` is the a-th last item of the history, and ``W[j, i]`` adds up 1 / distance over all pairs in which i
-    comes at most ``window`` rows after j: a mixture of Markov chains of several orders.
+    comes at most ``window`` rows after j: a mixture of Markov chains of several orders. Of large catalogues only
+    the strongest followers are kept; what is left out is then taken from those, and the next ones do not move up.
 
     Raises:
         DataError: the order of the rows means nothing.

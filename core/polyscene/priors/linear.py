@@ -51,7 +51,7 @@ class Linear(Prior):
     ``K = (XX' + l2 I)^-1`` where users are fewer (Woodbury), and as ``(I - V diag(s^2 / (s^2 + l2)) V') / l2`` of
     the largest singular values s where both are many.
 
-    What is hidden is taken out of P exactly. Replacing a user's row x by what is left of it, y, changes the Gram
+    What is hidden is taken out of P, exactly where P itself is exact. Replacing a user's row x by what is left of it, y, changes the Gram
     matrix by ``yy' - xx'``, of rank two.
 
     Raises:

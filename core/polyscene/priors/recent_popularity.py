@@ -32,6 +32,8 @@ class RecentPopularityConfig(PriorConfig):
 class RecentPopularity(Prior):
     """``log(1 + n_i)`` of the n users who had item i in the time span, a user counting once.
 
+    The span ends with the last counted row, and stays where it is when that very row is left out.
+
     Raises:
         DataError: the rows have no times.
     """
