@@ -131,15 +131,15 @@ def test_the_lift_is_added_to_the_scores_of_new_items_and_not_to_the_loss(
     assert torch.equal(task.loss(h_BTd, WINDOWS, catalogue), loss)
 
 
-def test_what_came_up_after_training_is_lifted_too_and_so_are_arrivals(registry: Registry) -> None:
+def test_what_nobody_has_had_is_lifted_until_somebody_has(registry: Registry) -> None:
     events = make_events(TRAIN, N, test=[4] * 20)  # no training row holds item 4
     task = RankingTask(RankingConfig(), make_context(events, registry))
     task.lift.fill_(-2.0)
-    task.observe(events, [Phase.TRAIN, Phase.TEST])
     h_Bd, x_Nd = torch.zeros(1, D), torch.zeros(N, D)
-    bias_N = task.popularity.all()
-    expected_N = bias_N + torch.where(torch.arange(N) == 4, -2.0, 0.0)
-    torch.testing.assert_close(task.scores(h_Bd, x_Nd, torch.arange(N), "all")[0], expected_N)
+    for phases, lift in (([Phase.TRAIN], -2.0), ([Phase.TRAIN, Phase.TEST], 0.0)):
+        task.observe(events, phases)
+        expected_N = task.popularity.all() + torch.where(torch.arange(N) == 4, lift, 0.0)
+        torch.testing.assert_close(task.scores(h_Bd, x_Nd, torch.arange(N), "all")[0], expected_N)
     task.receive(N + 2)
     assert task.trained_N.tolist() == [True, True, True, True, False, True, False, False]
 
