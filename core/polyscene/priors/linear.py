@@ -51,8 +51,8 @@ class Linear(Prior):
     ``K = (XX' + l2 I)^-1`` where users are fewer (Woodbury), and as ``(I - V diag(s^2 / (s^2 + l2)) V') / l2`` of
     the largest singular values s where both are many.
 
-    What is hidden is taken out of P, exactly where P itself is exact. Replacing a user's row x by what is left of it, y, changes the Gram
-    matrix by ``yy' - xx'``, of rank two.
+    What is hidden is taken out of P, exactly where P itself is exact. Replacing a user's row x by what is left of
+    it, y, changes the Gram matrix by ``yy' - xx'``, of rank two.
 
     Raises:
         DataError: users and items are more than ``limit``, and ``rank`` is 0.
