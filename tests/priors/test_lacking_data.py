@@ -47,6 +47,13 @@ def as_it_is(events: Events) -> Events:
         ),
         ("random_walk", "viewers", as_it_is, {}, "follows links among people, and items here are not the users"),
         (
+            "random_walk",
+            "friends",
+            as_it_is,
+            {"limit": 11},
+            "the links of 12 people as a dense matrix, and its limit is 11: choose 'linear'",
+        ),
+        (
             "linear",
             "viewers",
             as_it_is,

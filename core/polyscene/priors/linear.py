@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,7 @@ class Linear(Prior):
         along_Q2 = torch.einsum("qn,qnk->qk", x_QN, pu_QN2)
         p_QN = p_QN - torch.einsum("qnk,qk->qn", moved_QN2, along_Q2)
         diagonal_QN = self.map.diagonal_N - (moved_QN2 * pu_QN2).sum(dim=-1)
-        return p_QN, diagonal_QN.clamp(min=_LEAST * 1 / self.config.l2)
+        return p_QN, diagonal_QN.clamp(min=_LEAST / self.config.l2)
 
     def _weights(
         self, rows: Windows, which_QL: Tensor, more: Windows | None = None, which_QH: Tensor | None = None
@@ -119,7 +120,7 @@ class Linear(Prior):
         return per_item(rows, torch.where(which_QL, value_QL, 0.0), self.n_items)
 
 
-class _Map(nn.Module):
+class _Map(nn.Module, ABC):
     """P as what it does to rows: ``times(x) = x P`` for ``[Q, N]``, and its diagonal."""
 
     diagonal_N: Tensor
@@ -129,8 +130,9 @@ class _Map(nn.Module):
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=False)
 
+    @abstractmethod
     def times(self, x_QN: Tensor) -> Tensor:
-        raise NotImplementedError
+        """``x P``."""
 
 
 class _ByItems(_Map):

@@ -29,11 +29,13 @@ class RandomWalkPriorConfig(PriorConfig):
         restart: chance at each step to go back to the person.
         steps: number of steps; what is left after them is (1 - restart) to that power.
         unit: chance from which on the score grows with its logarithm.
+        limit: most people that are walked among: links are a dense matrix, 4 bytes a cell.
     """
 
     restart: float = bounded(0.5, at_least=0, at_most=1)
     steps: int = bounded(6, at_least=1)
     unit: float = bounded(1e-3, at_least=1e-9)
+    limit: int = bounded(20_000, at_least=1)
 
 
 class RandomWalkPrior(Prior):
@@ -42,7 +44,7 @@ class RandomWalkPrior(Prior):
     Links count in both directions, so a hidden link is taken out of the steps from both of its ends.
 
     Raises:
-        DataError: items are not the users themselves, as friends are.
+        DataError: items are not the users themselves, as friends are, or they are more than ``limit``.
     """
 
     config: RandomWalkPriorConfig
@@ -56,6 +58,14 @@ class RandomWalkPrior(Prior):
                 "prior 'random_walk' follows links among people, and items here are not the users themselves",
                 where=data.where,
                 fix="choose 'linear' or 'co_occurrence', or give users and items the same space",
+            )
+        if data.events.n_items > config.limit:
+            raise DataError(
+                f"prior 'random_walk' would hold the links of {data.events.n_items:,} people as a dense matrix, "
+                f"and its limit is {config.limit:,}",
+                where=data.where,
+                fix=f"choose 'linear', or raise its limit if there is memory "
+                f"({4 * data.events.n_items**2 / 1e9:.1f} GB)",
             )
         self.register_buffer("own_item_U", data.own_item_U, persistent=False)
         self.own_item_U: Tensor
@@ -75,15 +85,11 @@ class RandomWalkPrior(Prior):
         at_QN = per_item(past, past.valid_BT.float(), n_items).clamp(max=1)
         at_QN = at_QN / at_QN.sum(dim=1, keepdim=True).clamp(min=1)
         cut = None if hidden is None else _Cut(self, past, hidden)
-        visits_QN = keep * at_QN
+        visits_QN, share_N = keep * at_QN, 1 / self.degree_N.clamp(min=1)
         for step in range(2, self.config.steps + 1):
-            at_QN = at_QN @ self.step_NN() if cut is None else cut.step(at_QN)
+            at_QN = (at_QN * share_N) @ self.link_NN if cut is None else cut.step(at_QN)
             visits_QN = visits_QN + keep**step * at_QN
         return log_above(visits_QN, self.config.unit)
-
-    def step_NN(self) -> Tensor:
-        """Chances ``[N, N]`` of each step."""
-        return self.link_NN / self.degree_N.clamp(min=1).unsqueeze(1)
 
 
 class _Cut:
