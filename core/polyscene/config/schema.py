@@ -82,6 +82,9 @@ class TrainerConfig:
     """Steps between two evaluations on validation rows."""
     patience: int = bounded(4, at_least=0)
     """Evaluations without improvement after which training stops; 0 never stops early."""
+    rest_after: int = bounded(0, at_least=0)
+    """Evaluations without improvement after which a scenario leaves the batches to the others, until it has lost a
+    fiftieth of its score; 0 lets none rest. Training ends when all rest."""
     temperature: float = bounded(0.5, at_least=0, at_most=1)
     """Scenarios are drawn in proportion to rows ** temperature: 1 by size, 0 all alike."""
     max_scenarios_per_step: int | None = bounded(None, at_least=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -208,9 +208,9 @@ class MixedSampler:
         self.names = list(samplers)
         self.mass_K = [weights[name] * samplers[name].n_rows ** share.temperature for name in self.names]
 
-    def draw(self, step: int) -> dict[str, Windows]:
-        """The batch of a step: the same for the same seed and step."""
-        chosen = self._chosen(step)
+    def draw(self, step: int, without: Collection[str] = ()) -> dict[str, Windows]:
+        """The batch of a step: the same for the same seed and step; the rows of scenarios left out go to others."""
+        chosen = self._chosen(step, [k for k, name in enumerate(self.names) if name not in without])
         total = sum(self.mass_K[k] for k in chosen)
         batch = {}
         for k in chosen:
@@ -221,8 +221,8 @@ class MixedSampler:
             batch[self.names[k]] = sampler.draw(count, generator, step)
         return batch
 
-    def _chosen(self, step: int) -> list[int]:
-        if len(self.names) <= self.share.max_scenarios:
-            return list(range(len(self.names)))
-        order: Tensor = torch.randperm(len(self.names), generator=step_generator(self.seed, step, "cpu"))
-        return sorted(order[: self.share.max_scenarios].tolist())
+    def _chosen(self, step: int, among: list[int]) -> list[int]:
+        if len(among) <= self.share.max_scenarios:
+            return among
+        order: Tensor = torch.randperm(len(among), generator=step_generator(self.seed, step, "cpu"))
+        return sorted(among[place] for place in order[: self.share.max_scenarios].tolist())

@@ -29,6 +29,7 @@ from polyscene.training.lifting import keep_out, lift_new_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
+from polyscene.training.rests import Rests
 from polyscene.training.settling import settle_gates
 from polyscene.training.step import Step, seed_step
 
@@ -65,6 +66,8 @@ class State:
         waited: validations since then.
         seconds: time spent in training and validation, over all sessions.
         ended: whether training is over.
+        scores: of the last validation, by scenario.
+        rests: fields of :class:`polyscene.training.rests.Rests`.
     """
 
     step: int = 0
@@ -74,6 +77,7 @@ class State:
     seconds: float = 0.0
     ended: bool = False
     scores: dict[str, float] = field(default_factory=dict)
+    rests: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -119,7 +123,8 @@ class Fitting:
         state = State(**(load_training(self.folder, modules, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
-        held = HeldSlices(self.model, self.scenarios)
+        rests = Rests(**{"after": trainer.rest_after, **state.rests})
+        held = HeldSlices(self.model, rests.awake(self.scenarios))
         weights = task_weights(self.scenarios, self.config.auxiliary)
         step = Step(self.model, wrapped, fabric, weights, trainer.accumulate, self.config.seed)
         sampler = self._sampler()
@@ -129,7 +134,7 @@ class Fitting:
             set_learning_rate(optimizer, learning_rate(state.step, trainer))
             wrapped.train()
             numbers = range(state.step * trainer.accumulate, (state.step + 1) * trainer.accumulate)
-            batches = {number: sampler.draw(number) for number in numbers}
+            batches = {number: sampler.draw(number, rests.resting) for number in numbers}
             for number, batch in batches.items():
                 seed_step(self.config.seed, number, fabric.global_rank)
                 losses = objective.backward(step, number, batch, last=number == numbers[-1])
@@ -147,6 +152,10 @@ class Fitting:
                 names = loss_names(list(self.scenarios), objective)
                 self._validate(state, self._over_ranks(_mean_losses(losses_so_far), names), cosines)
                 losses_so_far = []
+                if rests.judge(state.scores):
+                    held = HeldSlices(self.model, rests.awake(self.scenarios))
+                    state.ended |= not rests.awake(self.scenarios)
+                state.rests = vars(rests)
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer, objective.served())
         begun = {name: tensor.clone() for name, tensor in self.model.priors.state_dict().items()}
