@@ -92,8 +92,8 @@ def test_a_stopped_run_knows_who_rested(
     del scripted[10:]
     resumed = tiny_fitting(config, tmp_path / "stopped")
     resumed.run()
-    again = resumed.model.state_dict()
-    assert [name for name, tensor in whole.model.state_dict().items() if not torch.equal(tensor, again[name])] == []
+    once, again = whole.model.state_dict(), resumed.model.state_dict()
+    assert [name for name, tensor in once.items() if not torch.equal(tensor, again[name])] == []
 
 
 def _stop_at(step: int) -> Any:

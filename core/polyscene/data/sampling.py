@@ -209,7 +209,7 @@ class MixedSampler:
         self.mass_K = [weights[name] * samplers[name].n_rows ** share.temperature for name in self.names]
 
     def draw(self, step: int, without: Collection[str] = ()) -> dict[str, Windows]:
-        """The batch of a step: the same for the same seed and step; the rows of scenarios left out go to others."""
+        """The batch of a step: the same for the same seed and step; rows of scenarios left out go to others."""
         chosen = self._chosen(step, [k for k, name in enumerate(self.names) if name not in without])
         total = sum(self.mass_K[k] for k in chosen)
         batch = {}

@@ -152,10 +152,7 @@ class Fitting:
                 names = loss_names(list(self.scenarios), objective)
                 self._validate(state, self._over_ranks(_mean_losses(losses_so_far), names), cosines)
                 losses_so_far = []
-                if rests.judge(state.scores):
-                    held = HeldSlices(self.model, rests.awake(self.scenarios))
-                    state.ended |= not rests.awake(self.scenarios)
-                state.rests = vars(rests)
+                held = self._rest(state, rests, held)
                 state.seconds = time.monotonic() - started
                 self._save(state, modules, plain_optimizer, objective.served())
         begun = {name: tensor.clone() for name, tensor in self.model.priors.state_dict().items()}
@@ -207,6 +204,14 @@ class Fitting:
         values = {as_curve(name): loss for name, loss in losses.items()}
         values |= {f"{name}/{metric}": value for name, (metric, value) in scores.items()}
         self.progress.metrics(state.step, values | cosines)
+
+    def _rest(self, state: State, rests: Rests, held: HeldSlices) -> HeldSlices:
+        """Let scenarios rest or wake by the last scores; what belongs to those that rest is held as it is now."""
+        if rests.judge(state.scores):
+            awake = rests.awake(self.scenarios)
+            held, state.ended = HeldSlices(self.model, awake), state.ended or not awake
+        state.rests = vars(rests)
+        return held
 
     def _settle(self) -> None:
         """Weigh network and priors by validation rows, of which neither knows anything."""

@@ -1,4 +1,4 @@
-"""Rests: a scenario that no longer improves leaves the batches, and comes back when the others cost it something."""
+"""Rests: a scenario that no longer improves leaves the batches, and comes back when it pays for the others."""
 
 from __future__ import annotations
 
