@@ -18,16 +18,35 @@ if TYPE_CHECKING:
 
 
 def histories(
-    model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
+    model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """States ``[B, T + 1, d]`` of histories, through the sequence model in one call for all scenarios.
 
-    With them the users' own vectors ``[B, d]``, of the scenarios that know anything about users; those start from
-    nothing where users are not ``known``.
+    With them the users' own vectors ``[B, d]``, of the scenarios that know anything about users.
     """
     if not batch:
         return {}, {}
-    steps, starts, ordered, counts = [], {}, [], []
+    read, own = _read(model, batch, catalogues)
+    return _by_scenario(model.sequence(*read), batch), own
+
+
+def last_states(
+    model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """As :func:`histories` in eval mode, of the states after all of each history alone: ``[B, d]``.
+
+    Where users are not ``known``, they start from nothing.
+    """
+    read, own = _read(model, batch, catalogues, known=known)
+    length_B = torch.cat([windows.length_B for windows in batch.values()])
+    return _by_scenario(model.sequence.last(*read, length_B), batch), own
+
+
+def _read(
+    model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
+) -> tuple[tuple[Tensor, Tensor, Tensor], dict[str, Tensor]]:
+    """What the sequence model reads, of all scenarios together, and the users' own vectors."""
+    steps, starts, ordered = [], {}, []
     length = max(windows.item_BT.shape[1] for windows in batch.values())
     for name, windows in batch.items():
         x_BTd = catalogues[name].take(windows.item_BT)
@@ -38,10 +57,12 @@ def histories(
         knows = name in model.users and known
         starts[name] = model.users[name](windows.user_B) if knows else torch.zeros_like(x_BTd[:, 0])
         ordered.append(torch.full_like(windows.user_B, windows.ordered, dtype=torch.bool))
-        counts.append(len(x_BTd))
-    h_BTd = model.sequence(torch.cat(steps), torch.cat(list(starts.values())), torch.cat(ordered))
     own = {name: start_Bd for name, start_Bd in starts.items() if name in model.users and known}
-    return dict(zip(batch, h_BTd.split(counts), strict=True)), own
+    return (torch.cat(steps), torch.cat(list(starts.values())), torch.cat(ordered)), own
+
+
+def _by_scenario(h_B: Tensor, batch: Mapping[str, Windows]) -> dict[str, Tensor]:
+    return dict(zip(batch, h_B.split([len(windows.user_B) for windows in batch.values()]), strict=True))
 
 
 def timeless_users(

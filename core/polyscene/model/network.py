@@ -18,7 +18,7 @@ from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
 from polyscene.model.catalogue import ModelCatalogue
 from polyscene.model.growth import grow
-from polyscene.model.histories import histories, timeless_users, with_recalled
+from polyscene.model.histories import histories, last_states, timeless_users, with_recalled
 from polyscene.model.pairs import pair_losses
 from polyscene.model.parts import ScenarioParts
 from polyscene.model.sharing import shared_parameters
@@ -153,16 +153,16 @@ class PolysceneModel(nn.Module):
             own = {name: self.users[name](windows.user_B)}
             h_Bd = with_recalled(self, name, own[name], windows.user_B, None)
         elif self.main_task(name).from_history:
-            states, own = histories(self, {name: windows}, {name: catalogue})
-            h_Bd = after_all(states[name], windows)
+            states, own = last_states(self, {name: windows}, {name: catalogue})
+            h_Bd = states[name]
         else:
             h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
         return self._adapted({name: h_Bd}, own, routing)[name]
 
     def anonymous_states(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
         """As :meth:`user_states` where a task reads the past, with nothing known of users but that."""
-        states, _ = histories(self, {name: windows}, {name: catalogue}, known=False)
-        return self._adapted({name: after_all(states[name], windows)}, {})[name]
+        states, _ = last_states(self, {name: windows}, {name: catalogue}, known=False)
+        return self._adapted(states, {})[name]
 
     def routing(self, name: str, windows: Windows, catalogue: Catalogue, route: Route) -> Routing | None:
         """The adapters of B rows that go by a route; None where their label chooses. Arguments as for states.

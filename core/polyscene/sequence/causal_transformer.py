@@ -63,6 +63,21 @@ class CausalTransformer(SequenceModel):
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, x_BTd: Tensor, start_Bd: Tensor, ordered_B: Tensor) -> Tensor:
+        h_BSd = self._below(x_BTd, start_Bd, ordered_B)
+        reader_BSd = torch.where(ordered_B[:, None, None], h_BSd, h_BSd[:, :1])
+        return self.norm(self.blocks[-1](reader_BSd, h_BSd, None))
+
+    def last(self, x_BTd: Tensor, start_Bd: Tensor, ordered_B: Tensor, length_B: Tensor) -> Tensor:
+        h_BSd = self._below(x_BTd, start_Bd, ordered_B)
+        # In the last block a state reads those before it, but no other state reads it.
+        place_S = torch.arange(h_BSd.shape[1], device=h_BSd.device)
+        reader_B = torch.where(ordered_B, length_B, 0)
+        reader_B1d = h_BSd.gather(1, reader_B[:, None, None].expand(-1, 1, h_BSd.shape[-1]))
+        seen_B1S = place_S <= length_B[:, None, None]
+        return self.norm(self.blocks[-1](reader_B1d, h_BSd, seen_B1S.unsqueeze(1)))[:, 0]
+
+    def _below(self, x_BTd: Tensor, start_Bd: Tensor, ordered_B: Tensor) -> Tensor:
+        """States ``[B, T + 1, d]`` as the last block reads them."""
         h_BSd = with_start(start_Bd + self.begin_d, x_BTd)
         steps = h_BSd.shape[1]
         h_BSd = self.dropout(h_BSd + ordered_B[:, None, None] * self.position_Sd[:steps])
@@ -70,8 +85,7 @@ class CausalTransformer(SequenceModel):
             seen_BSS = _seen(steps, ordered_B).unsqueeze(1)
             for block in self.blocks[:-1]:
                 h_BSd = block(h_BSd, h_BSd, seen_BSS)
-        reader_BSd = torch.where(ordered_B[:, None, None], h_BSd, h_BSd[:, :1])
-        return self.norm(self.blocks[-1](reader_BSd, h_BSd, None))
+        return h_BSd
 
 
 class _Block(nn.Module):
@@ -88,16 +102,16 @@ class _Block(nn.Module):
         self.feed = nn.Sequential(nn.Linear(d_model, hidden), nn.GELU(), self.dropout, nn.Linear(hidden, d_model))
 
     def forward(self, reader_BSd: Tensor, h_BSd: Tensor, seen: Tensor | None) -> Tensor:
-        rows, steps, width = h_BSd.shape
+        rows, _, width = h_BSd.shape
         query = self.query(self.attention_norm(reader_BSd))
         key, value = self.key_value(self.attention_norm(h_BSd)).chunk(2, -1)
         attended = nn.functional.scaled_dot_product_attention(
-            *(part.view(rows, steps, self.heads, -1).transpose(1, 2) for part in (query, key, value)),
+            *(part.view(rows, part.shape[1], self.heads, -1).transpose(1, 2) for part in (query, key, value)),
             attn_mask=seen,
             is_causal=seen is None,
             dropout_p=self.attention_dropout if self.training else 0.0,
         )
-        attended = attended.transpose(1, 2).reshape(rows, steps, width)
+        attended = attended.transpose(1, 2).reshape(rows, -1, width)
         reader_BSd = reader_BSd + self.dropout(self.out(attended))
         return reader_BSd + self.dropout(self.feed(self.feed_norm(reader_BSd)))
 

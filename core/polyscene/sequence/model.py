@@ -35,6 +35,14 @@ class SequenceModel(nn.Module, ABC):
                 use them (the result for the last state is then a function of the set of steps).
         """
 
+    def last(self, x_BTd: Tensor, start_Bd: Tensor, ordered_B: Tensor, length_B: Tensor) -> Tensor:
+        """States ``[B, d]`` after the first ``length_B`` steps: those of :meth:`forward` in eval mode.
+
+        A model that reaches them by less work may say how.
+        """
+        h_BTd = self(x_BTd, start_Bd, ordered_B)
+        return h_BTd[torch.arange(len(h_BTd), device=h_BTd.device), length_B]
+
 
 def with_start(start_Bd: Tensor, x_BTd: Tensor) -> Tensor:
     """``[B, T + 1, d]``: the start token, then the history."""

@@ -76,6 +76,13 @@ class SequenceSuite(ComponentSuite):
             shorter = model(x_BTd[:, :length], start_Bd, ordered_B)
             assert_same(shorter, states[:, : length + 1], "a state changes with the window's length", atol=1e-5)
 
+    def test_last_states_are_those_after_each_history(self) -> None:
+        model, (x_BTd, start_Bd, ordered_B) = self.model(), self.history(batch=6)
+        length_B = torch.tensor([T, T, 0, 0, 4, 5])
+        states = model(x_BTd, start_Bd, ordered_B)[torch.arange(6), length_B]
+        last = model.last(x_BTd, start_Bd, ordered_B, length_B)
+        assert_same(last, states, "last is not the state of forward after the history's length", atol=1e-5)
+
     def test_start_is_read(self) -> None:
         model, (x_BTd, start_Bd, ordered_B) = self.model(), self.history()
         other = model(x_BTd, start_Bd + 1, ordered_B)
