@@ -1,0 +1,1 @@
+"""The engine beside other libraries, each in an environment of its own."""

@@ -1,0 +1,65 @@
+"""A peer at work: a process in its own environment that takes turns with ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.peers.environments import Requirements, python_of
+
+_WORKERS = Path(__file__).parent / "workers"
+_TAIL = 1500
+
+
+class Peer:
+    """A worker of ``workers/``, asked one thing after another; use as a context manager.
+
+    Args:
+        requirements: the peer.
+        worker: the worker's file name without its suffix.
+        arguments: its command line.
+
+    Raises:
+        NotInstalled: there is no environment for the peer here.
+    """
+
+    def __init__(self, requirements: Requirements, worker: str, *arguments: object) -> None:
+        self.name = requirements.name
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed with the process)
+        self._process = subprocess.Popen(
+            [str(python_of(requirements)), str(_WORKERS / f"{worker}.py"), *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+
+    def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+        """The worker's answer.
+
+        Raises:
+            RuntimeError: it ended instead; the message has the last that it said.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
+            self._process.stdin.flush()
+            return json.loads(self._process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            self._process.wait()
+            self._said.seek(0)
+            raise RuntimeError(f"{self.name} ended at '{what}':\n{self._said.read()[-_TAIL:]}") from None
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()

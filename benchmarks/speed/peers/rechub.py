@@ -1,0 +1,154 @@
+"""torch-rechub's multi-task models and ours, on MovieLens-1M as three domains by age.
+
+Same rows, same seven fields of width 16, batches of 4,096 rows, one thread; the peer's layers are as wide as they
+can be with no more parameters outside of the tables than ours has. Three take turns, some steps each: the engine
+in a training as ``polyscene train`` makes it, the peer's model and optimizer on ready batches, and the peer as
+shipped, with its own loader and trainer. All but the last go four times through the rows, with validation between
+turns; what it learns is what its model learns alone. Times are processor seconds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.speed.peers.engine import Engine, Trained
+from benchmarks.speed.peers.environments import RECHUB, NotInstalled
+from benchmarks.speed.peers.levels import common_level, seconds_to
+from benchmarks.speed.peers.peer import Peer
+from benchmarks.speed.peers.rows import Rows
+from polyscene.data.phases import Phase
+from polyscene.training.loading import LoadedScenario
+
+MODELS = {"shared bottom": "none", "mmoe": "mmoe", "ple": "ple"}
+"""Our adapter for each of the peer's models."""
+BATCH, SHIPPED = 4096, 3
+LIKED = 3.0
+USER_FIELDS = ("user_id", "gender", "occupation", "zip_code", "age_group")
+ITEM_FIELDS = ("item_id", "first_genre")
+PARTS = {"train": Phase.TRAIN, "validation": Phase.VALIDATION, "test": Phase.TEST}
+PROTOCOL = "MovieLens-1M by age, fields of width 16, batches of 4,096 rows, one thread, processor seconds"
+
+
+@dataclass
+class Comparison:
+    """Three trainings of one model, with one value per turn.
+
+    Args:
+        model: the peer's model.
+        adapter: our adapter in its place.
+        sizes: parameters outside of tables, ours and the peer's.
+        mine: our seconds per row.
+        alone: those of the peer's model and optimizer.
+        shipped: those of the peer as shipped.
+        curve: the peer's steps so far and mean AUC of the domains on validation rows.
+    """
+
+    model: str
+    adapter: str
+    sizes: tuple[int, int] = (0, 0)
+    mine: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    shipped: list[float] = field(default_factory=list)
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+
+def measure(quick: bool) -> Rows:
+    """The rows of ``results/peers_rechub.json``."""
+    rows = Rows("rechub", PROTOCOL)
+    steps, turns = (78, 3) if quick else (780, 12)
+    for model, adapter in MODELS.items():
+        try:
+            train_both(rows, Comparison(model, adapter), steps, steps // turns)
+        except NotInstalled as error:
+            rows.missing(model, RECHUB.name, str(error))
+    return rows
+
+
+def train_both(rows: Rows, found: Comparison, steps: int, every: int) -> None:
+    """Train ours and the peer's, so many steps each in turn."""
+    engine = Engine(
+        [
+            *("experiment=ml1m_domains", f"adapter={found.adapter}", f"trainer.steps={steps}"),
+            *(f"trainer.eval_every={every}", "trainer.patience=0"),
+        ]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.npz"
+        arrays: Any = columns(engine.loaded)
+        np.savez(path, **arrays)
+        size = engine.trained_parameters()[1]
+        with Peer(RECHUB, "rechub_side", path, found.model, size) as peer:
+            found.sizes = size, peer.ask("describe")["parameters"]
+
+            def turn(step: int, seconds: float) -> None:
+                found.mine.append(seconds / engine.config.trainer.batch_rows)
+                for what, batches, per_row in (("alone", every, found.alone), ("shipped", SHIPPED, found.shipped)):
+                    did = peer.ask(what, batches=batches)
+                    per_row.append(did["seconds"] / did["rows"])
+                found.curve.append((step, _over_domains(peer.ask("auc", part="validation"))))
+
+            ours = engine.train(every, turn)
+            tested = peer.ask("auc", part="test")["all"]
+    report(rows, found, ours, tested)
+
+
+def report(rows: Rows, found: Comparison, ours: Trained, tested: float) -> None:
+    """Speed, quality, and time to the quality that both reach."""
+    model, me = found.model, f"polyscene, adapter {found.adapter}"
+    alone, shipped = f"{RECHUB.name}, its model alone", f"{RECHUB.name} as shipped"
+    my_curve = [(step, _over_domains(scores)) for step, scores in ours.curve]
+    level = common_level(my_curve, found.curve)
+    for method, per_row, curve in (
+        (me, found.mine, my_curve),
+        (alone, found.alone, found.curve),
+        (shipped, found.shipped, found.curve),
+    ):
+        rows.add(model, method, "rows per second", [1 / seconds for seconds in per_row])
+        if method != me:
+            times = [its / mine for mine, its in zip(found.mine, per_row, strict=True)]
+            rows.add(model, method, "our speed in terms of its", times)
+        per_step = statistics.median(per_row) * BATCH
+        rows.add(model, method, "seconds to the AUC that both reach", seconds_to(level, curve, per_step))
+    for method, auc, size in ((me, ours.value("auc"), found.sizes[0]), (alone, tested, found.sizes[1])):
+        rows.add(model, method, "test AUC, all rows", auc)
+        rows.add(model, method, "parameters outside tables", size)
+
+
+def _over_domains(scores: Mapping[str, float]) -> float:
+    return statistics.mean(value for name, value in scores.items() if name != "all")
+
+
+def columns(loaded: Mapping[str, LoadedScenario]) -> dict[str, np.ndarray]:
+    """Rows of all domains as arrays ``PART/FIELD``, with ``size/FIELD`` values each."""
+    frames = {
+        part: pd.concat([_rows(one, k, phase) for k, one in enumerate(loaded.values())])
+        for part, phase in PARTS.items()
+    }
+    found: dict[str, np.ndarray] = {}
+    for name in [*USER_FIELDS, *ITEM_FIELDS]:
+        known = pd.Index(pd.concat([frame[name] for frame in frames.values()]).unique())
+        found[f"size/{name}"] = np.array(len(known))
+        for part, frame in frames.items():
+            found[f"{part}/{name}"] = known.get_indexer(pd.Index(frame[name])).astype(np.int64)
+    for part, frame in frames.items():
+        found[f"{part}/domain"] = frame["domain"].to_numpy(dtype=np.int64)
+        found[f"{part}/label"] = frame["label"].to_numpy(dtype=np.float32)
+    return found
+
+
+def _rows(one: LoadedScenario, domain: int, phase: Phase) -> pd.DataFrame:
+    user, row = one.events.rows([phase])
+    item = one.events.item_R.numpy()[row]
+    users = one.tables.users
+    assert users is not None
+    parts = {name: users[name].to_numpy()[user] for name in USER_FIELDS}
+    parts |= {name: one.tables.items[name].to_numpy()[item] for name in ITEM_FIELDS}
+    return pd.DataFrame(parts).assign(domain=domain, label=one.events.value_R.numpy()[row] > LIKED)

@@ -1,0 +1,142 @@
+"""torch-rechub's multi-task models on domains: a tower for each, of which a row's own is taken.
+
+Takes the file of rows, the name of a model, and how many parameters it may have outside of its tables. ``shipped``
+is the library's loader and trainer as they are, ``alone`` its model, loss and optimizer on batches that are ready.
+"""
+
+# The peer is installed in its own environment only.
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+from torch_rechub.basic.features import SparseFeature
+from torch_rechub.models.multi_task import MMOE, PLE, SharedBottom
+from torch_rechub.trainers import CTRTrainer
+from torch_rechub.utils.data import DataGenerator
+from turns import answer
+
+WIDTH, BATCH, TOWER, WIDEST = 16, 4096, {"dims": [8]}, 256
+ADAM: Any = {"lr": 1e-3, "weight_decay": 1e-5}  # what its trainers take by default
+
+
+class OwnTower(nn.Module):
+    """A multi-task model as a model of domains: one task for each, and a row's own is its prediction."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: dict[str, Tensor]) -> Tensor:
+        return self.model(x).gather(1, x["domain"].long().unsqueeze(1))
+
+
+class Rechub:
+    """One model, twice: as the library trains it, and by itself."""
+
+    def __init__(self, path: str, name: str, parameters: str) -> None:
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
+        torch.manual_seed(0)
+        file = np.load(path)
+        self.parts = {part: _columns(file, part) for part in ("train", "validation", "test")}
+        sizes = {field: int(file[f"size/{field}"]) for field in self.parts["train"][0] if field != "domain"}
+        width = _width(lambda w: _network(name, sizes, w), int(parameters))
+        self.alone_model, self.shipped_model = (OwnTower(_network(name, sizes, width)) for _ in range(2))
+        self.described = {"parameters": _dense(self.alone_model), "width": width}
+        self.batches = self._ready()
+        self.optimizer = torch.optim.Adam(self.alone_model.parameters(), **ADAM)
+        self.trainer = CTRTrainer(self.shipped_model, optimizer_params=ADAM)
+        self.loaded = self._loaded()
+
+    def describe(self) -> dict[str, Any]:
+        return self.described
+
+    def alone(self, batches: int) -> dict[str, float]:
+        """Steps of the model from ready tensors."""
+        self.alone_model.train()
+        started, rows = time.process_time(), 0
+        for x, y in itertools.islice(self.batches, batches):
+            loss = nn.functional.binary_cross_entropy(self.alone_model(x), y)
+            self.alone_model.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            rows += len(y)
+        return {"rows": rows, "seconds": time.process_time() - started}
+
+    def shipped(self, batches: int) -> dict[str, float]:
+        """Steps of the library's trainer on its own loader."""
+        started = time.process_time()
+        self.trainer.train_one_epoch(itertools.islice(self.loaded, batches))
+        return {"rows": batches * BATCH, "seconds": time.process_time() - started}
+
+    @torch.inference_mode()
+    def auc(self, part: str) -> dict[str, float]:
+        """AUC of the model trained alone, by domain and over all rows."""
+        x, y = self.parts[part]
+        self.alone_model.eval()
+        score = self.alone_model({name: torch.from_numpy(column) for name, column in x.items()}).squeeze(1).numpy()
+        domains = {str(k): x["domain"] == k for k in np.unique(x["domain"])}
+        found = {name: float(roc_auc_score(y[own, 0], score[own])) for name, own in domains.items()}
+        return found | {"all": float(roc_auc_score(y[:, 0], score))}
+
+    def _ready(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        """Full batches of shuffled rows without end; those of a pass are gathered at its start."""
+        columns, label = self.parts["train"]
+        while True:
+            order = np.random.default_rng(0).permutation(len(label))
+            x, y = (
+                {name: torch.from_numpy(c[order]) for name, c in columns.items()},
+                torch.from_numpy(label[order]),
+            )
+            for start in range(0, len(y) - BATCH + 1, BATCH):
+                part = slice(start, start + BATCH)
+                yield {name: column[part] for name, column in x.items()}, y[part]
+
+    def _loaded(self) -> Iterator[Any]:
+        """The library's own loader, without end."""
+        x, y = self.parts["train"]
+        train, _, _ = DataGenerator(x, y).generate_dataloader(x, y, x, y, batch_size=BATCH)
+        while True:
+            yield from train
+
+
+def _columns(file: Any, part: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    names = [key.split("/")[1] for key in file if key.startswith(f"{part}/") and key != f"{part}/label"]
+    return {name: file[f"{part}/{name}"] for name in names}, file[f"{part}/label"][:, None]
+
+
+def _network(name: str, sizes: dict[str, int], width: int) -> nn.Module:
+    """A model with hidden layers of a width; other choices are those of the library's examples."""
+    features = [SparseFeature(field, vocab_size=size, embed_dim=WIDTH) for field, size in sizes.items()]
+    tasks, towers = ["classification"] * 3, [TOWER] * 3
+    if name == "shared bottom":
+        return SharedBottom(features, tasks, {"dims": [width]}, towers)
+    if name == "mmoe":
+        return MMOE(features, tasks, 4, {"dims": [width]}, towers)
+    return PLE(features, tasks, 1, 1, 1, {"dims": [width]}, towers)
+
+
+def _width(build: Callable[[int], nn.Module], parameters: int) -> int:
+    """The largest width with at most so many parameters outside the tables."""
+    fitting = [width for width in range(4, WIDEST, 2) if _dense(build(width)) <= parameters]
+    return max(fitting, default=4)
+
+
+def _dense(model: nn.Module) -> int:
+    tables = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding))
+    return sum(parameter.numel() for parameter in model.parameters()) - tables
+
+
+if __name__ == "__main__":
+    peer = Rechub(*sys.argv[1:])
+    answer({"describe": peer.describe, "alone": peer.alone, "shipped": peer.shipped, "auc": peer.auc})
