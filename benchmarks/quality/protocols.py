@@ -38,8 +38,9 @@ from polyscene.data.splits import Given, GivenConfig
 from polyscene.data.splits.base import Splitter
 from polyscene.data.tables import Tables
 from polyscene.evaluation.baselines import Baseline, History
-from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
+from polyscene.evaluation.ranking import Ranking, rank_targets
 from polyscene.registry.host import Host, load_host
+from polyscene.retrieval.pairs import Pairs
 
 KNOWN = (Phase.TRAIN, Phase.KNOWN, Phase.VALIDATION)
 # The published protocols take no items out of these two.

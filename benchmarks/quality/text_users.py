@@ -34,9 +34,10 @@ from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.evaluation.asked import NEAREST
 from polyscene.evaluation.metrics import ndcg, summarize
-from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
+from polyscene.evaluation.ranking import Ranking, rank_targets
 from polyscene.features.entity import EntityEncoder
 from polyscene.model import PolysceneModel
+from polyscene.retrieval.pairs import Pairs
 from polyscene.training.arrivals import receive, with_user
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.restore import restore

@@ -24,7 +24,8 @@ from polyscene.evaluation.metrics import (
     reciprocal_rank,
     summarize,
 )
-from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
+from polyscene.evaluation.ranking import Ranking, rank_targets
+from polyscene.retrieval.pairs import Pairs
 
 
 def ranking(ranks: list[list[int]]) -> Ranking:

@@ -16,10 +16,11 @@ from polyscene.data.windows import take_windows
 from polyscene.errors import ConfigError, did_you_mean
 from polyscene.evaluation.asked import ask
 from polyscene.evaluation.explain import Reason, explained, graph_to_explain
-from polyscene.evaluation.ranking import Pairs, ranking_keys, top_items
+from polyscene.evaluation.ranking import rank_targets
 from polyscene.evaluation.titles import item_titles
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
+from polyscene.retrieval.pairs import Pairs
 from polyscene.routing import LABEL, NO_ROUTER, Route, no_router_error
 from polyscene.tasks.cross import CrossTask
 from polyscene.tasks.task import PairTask
@@ -148,8 +149,9 @@ def recommend_from(
         scores_BN, shares = mixture(*parts), mixture.shares(*parts)
     past = Pairs.of_windows(events.item_R, start_B, stop_B)
     masked = past if view.mask_history and not asked.by_text else None
-    keys_BN = ranking_keys(scores_BN, masked=masked, user_B=user_B)
-    best = [item for item in top_items(keys_BN, min(k, asked.n_items))[0].tolist() if item >= 0]
+    nothing = Pairs(user_B[:0], user_B[:0])
+    ranking = rank_targets(scores_BN, nothing, masked=masked, user_B=user_B, top=min(k, asked.n_items))
+    best = [item for item in ranking.top_BK[0].tolist() if item >= 0]
     ids: list[str] = loaded.tables.items["item_id"].tolist()
     seen = past.item_M.flip(0).tolist()
     return Recommendation(

@@ -12,7 +12,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows, take_windows
 from polyscene.evaluation.metrics import known_tails
-from polyscene.evaluation.ranking import Pairs
+from polyscene.retrieval.pairs import Pairs, left_out
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,8 @@ def user_requests(
         targets = Pairs.of_windows(
             events.item_R, start_UP[user_B, population.phase], start_UP[user_B, population.phase + 1]
         )
-        masked = Pairs.of_windows(events.item_R, start_B, stop_B) if mask_history else None
-        if own_item_U is not None:
-            masked = _with_own(masked, own_item_U[user_B])
+        own_item_B = None if own_item_U is None else own_item_U[user_B]
+        masked = left_out(events, start_B, stop_B, mask_history=mask_history, own_item_B=own_item_B)
         yield Requests(user_B, start_B, stop_B, targets, masked)
 
 
@@ -124,13 +123,6 @@ def triple_requests(events: Events, population: Population, *, batch: int, limit
 def evenly_spaced(count: int, limit: int) -> Tensor:
     """Positions of at most ``limit`` of ``count`` requests, the same on every device: int64."""
     return torch.linspace(0, count - 1, min(limit, count)).long()
-
-
-def _with_own(masked: Pairs | None, own_item_B: Tensor) -> Pairs:
-    own = Pairs(torch.arange(len(own_item_B), device=own_item_B.device), own_item_B)
-    if masked is None:
-        return own
-    return Pairs(torch.cat([masked.row_M, own.row_M]), torch.cat([masked.item_M, own.item_M]))
 
 
 def _batches(index: Tensor, limit: int, batch: int) -> tuple[Tensor, ...]:

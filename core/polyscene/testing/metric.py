@@ -13,7 +13,8 @@ from polyscene.data.events import Events
 from polyscene.data.splits.base import SplitConfig
 from polyscene.data.splits.leave_one_out import LeaveOneOut
 from polyscene.evaluation.metrics.metric import RankingMetric
-from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
+from polyscene.evaluation.ranking import Ranking, rank_targets
+from polyscene.retrieval.pairs import Pairs
 from polyscene.testing import shops
 from polyscene.testing.state import assert_same
 from polyscene.testing.suite import ComponentSuite

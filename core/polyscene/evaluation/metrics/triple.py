@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from polyscene.evaluation.ranking import Pairs, Ranking, rank_targets
+from polyscene.evaluation.ranking import Ranking, rank_targets
+from polyscene.retrieval.pairs import Pairs
 
 
 def filtered_ranks(scores_QE: Tensor, tail_Q: Tensor, known: Pairs, query_Q: Tensor | None = None) -> Ranking:
