@@ -96,10 +96,13 @@ class PurchaseTask(RankingTask):
         )
         return loss_BT + self.kind_weight * kind_BT
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
         repeat_B1 = torch.sigmoid(self.kind(h_Bd)) if view != NEW_VIEW else torch.zeros_like(h_Bd[:, :1])
         queries_Be = self._queries(h_Bd, torch.cat([1 - repeat_B1, repeat_B1], dim=-1))
-        return super().scores(queries_Be, self._extended(x_Nd, items_N), items_N, view)
+        return super().queries(queries_Be, view)
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
+        return super().keys(self._extended(x_Nd, items_N), items_N)
 
     def _queries(self, h: Tensor, share_K: Tensor) -> Tensor:
         """Queries ``[..., d + 2]`` of a mixture ``[..., 2]`` of kinds; the mixture meets the items' biases."""

@@ -251,10 +251,10 @@ class PolysceneModel(nn.Module):
     ) -> Tensor:
         """Scores ``[B, N]`` of items by the scenario's first task, see :meth:`polyscene.tasks.task.Task`.
 
-        Where that judges pairs, ``routing`` is also theirs. What priors add is the :meth:`mixture`'s.
+        Where that adapts pairs, ``routing`` is also theirs. What priors add is the :meth:`mixture`'s.
         """
         task = self.main_task(name)
-        if not isinstance(task, PairTask):
+        if not (isinstance(task, PairTask) and task.adapts_pairs):
             return task.scores(h_Bd, x_Nd, items_N, view)
         # A network on pairs costs [N, d] for each user: one at a time bounds the memory.
         rows = []

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from polyscene.data.windows import Windows
 from polyscene.tasks.facts import RELATION, KnownFacts
+from polyscene.tasks.products import ProductTask
 from polyscene.tasks.ranking import build_loss
 from polyscene.tasks.reading import FactReader, fact_texts
-from polyscene.tasks.task import Catalogue, Task, TaskContext
+from polyscene.tasks.task import Catalogue, TaskContext
 
 
 @dataclass
@@ -34,7 +35,7 @@ class BiEncoderConfig:
     negatives: int = 1024
 
 
-class BiEncoderTask(Task):
+class BiEncoderTask(ProductTask):
     """Scores ``c <f(h, r), x_t>`` with in-batch negatives, as SimKGC does [Wang et al., ACL 2022].
 
     ``f(h, r)`` is a network on what :class:`~polyscene.tasks.reading.FactReader` reads of the two texts, ``x_t``
@@ -86,5 +87,8 @@ class BiEncoderTask(Task):
             positive_BT, candidates_BTC.masked_fill(true_BTC, -math.inf), windows, includes_positive=False
         )
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        return (self.log_scale.exp() * h_Bd) @ x_Nd.T
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
+        return self.log_scale.exp() * h_Bd
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
+        return x_Nd, x_Nd.new_zeros(len(items_N))

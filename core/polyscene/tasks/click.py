@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from polyscene.config.validate import bounded
 from polyscene.tasks.judging import JudgingConfig, JudgingTask
 from polyscene.tasks.past import SampledPast
+from polyscene.tasks.products import ProductTask
 from polyscene.tasks.task import TaskContext
 
 
@@ -36,11 +37,11 @@ class ClickConfig(JudgingConfig):
     dropout: float = bounded(0.1, at_least=0, at_most=1)
 
 
-class ClickTask(JudgingTask):
+class ClickTask(ProductTask, JudgingTask):
     """Binary cross-entropy on ``logit = <h, W x> / sqrt(d) + b_i + b`` with class weights and focusing.
 
     The head ``mlp`` adds ``MLP(Adapt(F [h; x; h * x]))``, as click models with a shared bottom do: one network for
-    all scenarios, in which the scenario's adapter of pairs stands.
+    all scenarios, in which the scenario's adapter of pairs stands; queries and keys are then the first part alone.
     """
 
     config: ClickConfig
@@ -80,6 +81,8 @@ class ClickTask(JudgingTask):
         logit = (self.bilinear(h) * x).sum(dim=-1) * self.scale + self.bias_N[item] + self.bias
         return logit if pair is None else logit + self.judge(pair).squeeze(-1)
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        """The bilinear part, all pairs at once: what there is to rank by without an adapter of pairs."""
-        return self.bilinear(h_Bd) @ x_Nd.T * self.scale + self.bias_N[items_N] + self.bias
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
+        return self.scale * self.bilinear(h_Bd)
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
+        return x_Nd, self.bias_N[items_N] + self.bias

@@ -15,8 +15,9 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.tasks.popularity import PopularityBias
+from polyscene.tasks.products import ProductTask
 from polyscene.tasks.ranking import build_loss
-from polyscene.tasks.task import Catalogue, Task, TaskContext
+from polyscene.tasks.task import Catalogue, TaskContext
 
 
 @dataclass
@@ -38,7 +39,7 @@ class LinkConfig:
     activity_bias: bool = True
 
 
-class LinkTask(Task):
+class LinkTask(ProductTask):
     """Scores ``<h_u, x_v> / sqrt(d) + b_v`` of a link, learned against other rows' neighbors.
 
     In-batch negatives come in proportion to their degree; ``log q`` is taken off so that the score is not
@@ -74,5 +75,8 @@ class LinkTask(Task):
         corrected_BTC = corrected_BTC.masked_fill(linked_BC.unsqueeze(1), -math.inf)
         return self.ranking_loss(positive_BT, corrected_BTC, windows, includes_positive=False)
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        return h_Bd @ (self.scale * x_Nd).T + self.activity(items_N)
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
+        return self.scale * h_Bd
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
+        return x_Nd, self.activity(items_N)

@@ -17,7 +17,8 @@ from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.tasks.losses import RankingLoss
 from polyscene.tasks.popularity import PopularityBias, held_items
-from polyscene.tasks.task import Catalogue, Task, TaskContext
+from polyscene.tasks.products import ProductTask
+from polyscene.tasks.task import Catalogue, TaskContext
 
 
 @dataclass
@@ -44,7 +45,7 @@ class RankingConfig:
     first_scale: float = 0.25
 
 
-class RankingTask(Task):
+class RankingTask(ProductTask):
     """Scores ``s(u, i) = c <h_u, x_i> / sqrt(d) + b_i`` and a ranking loss on the next item.
 
     The learned c starts small, so that the scores begin at the popularity b_i and not at noise.
@@ -107,10 +108,12 @@ class RankingTask(Task):
         candidates_BTC = candidates_BTC.masked_fill(item_C == target_BT.unsqueeze(-1), -math.inf)
         return self.ranking_loss(positive_BT, candidates_BTC, windows, includes_positive=False)
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
+        return self.scale * h_Bd
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
         new_N = self.popularity.unseen_N[items_N]
-        bias_N = self.popularity(items_N) + self.lift * new_N
-        return (self.scale * h_Bd) @ x_Nd.T + bias_N
+        return x_Nd, self.popularity(items_N) + self.lift * new_N
 
 
 def n_candidates(candidates: int, target_BT: Tensor, catalogue: Catalogue) -> int:

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
-from polyscene.tasks.task import Catalogue, Task, TaskContext
+from polyscene.tasks.products import ProductTask
+from polyscene.tasks.task import Catalogue, TaskContext
 
 
 @dataclass
@@ -26,7 +27,7 @@ class RatingConfig:
     loss: Literal["mse", "mae", "huber"] = "mse"
 
 
-class RatingTask(Task):
+class RatingTask(ProductTask):
     """Predicts ``mean + std * (h^T W x / sqrt(d) + b_i)``: a bilinear form beside the ranking's dot product."""
 
     ranks: ClassVar[bool] = False
@@ -61,9 +62,11 @@ class RatingTask(Task):
         """Ratings ``[B]`` of given pairs, in the units of the data."""
         return self.mean + self.std * self._standardized(h_Bd, x_Bd, self.bias_N[item_B])
 
-    def scores(self, h_Bd: Tensor, x_Nd: Tensor, items_N: Tensor, view: str) -> Tensor:
-        standardized_BN = self.bilinear(h_Bd) @ x_Nd.T * self.scale + self.bias_N[items_N]
-        return self.mean + self.std * standardized_BN
+    def queries(self, h_Bd: Tensor, view: str) -> Tensor:
+        return self.std * self.scale * self.bilinear(h_Bd)
+
+    def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
+        return x_Nd, self.mean + self.std * self.bias_N[items_N]
 
     def _standardized(self, h: Tensor, x: Tensor, bias: Tensor) -> Tensor:
         return (self.bilinear(h) * x).sum(dim=-1) * self.scale + bias
