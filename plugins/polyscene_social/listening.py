@@ -29,12 +29,13 @@ def listening(people: Tables, music: Tables, split: Split) -> Enrichment | None:
     user_R, item_R = user_R[order_R], item_R[order_R]
     rank_R = np.arange(len(user_R)) - np.searchsorted(user_R, user_R)
     title_N = music.items["title" if "title" in music.items else "text"].to_numpy()
+    person_R = music.user_ids.to_numpy(dtype=object)[user_R]
     artists: dict[str, list[str]] = {}
-    for user, item in zip(user_R[rank_R < _ARTISTS], item_R[rank_R < _ARTISTS], strict=True):
-        artists.setdefault(str(music.user_ids[user]), []).append(str(title_N[item]))
+    for person, item in zip(person_R[rank_R < _ARTISTS], item_R[rank_R < _ARTISTS], strict=True):
+        artists.setdefault(person, []).append(str(title_N[item]))
     every: dict[str, list[str]] = {}
-    for user, item in zip(user_R, item_R, strict=True):
-        every.setdefault(str(music.user_ids[user]), []).append(str(item))
+    for person, item in zip(person_R, item_R, strict=True):
+        every.setdefault(person, []).append(str(item))
     frame = pd.DataFrame(
         {
             "item_id": list(artists),

@@ -39,7 +39,7 @@ def _update(digest: Any, array: Any) -> None:
     else:
         digest.update(b"text")
         for block in blocks(len(array), _TEXT_BLOCK):
-            digest.update(json.dumps([_plain(value) for value in np.asarray(array[block], dtype=object)]).encode())
+            digest.update(json.dumps(_plain_block(np.asarray(array[block], dtype=object))).encode())
 
 
 def _update_numbers(digest: Any, values: np.ndarray) -> None:
@@ -48,6 +48,15 @@ def _update_numbers(digest: Any, values: np.ndarray) -> None:
     digest.update(np.dtype(wide).str.encode())
     for block in blocks(len(values)):
         digest.update(np.ascontiguousarray(values[block], dtype=wide).data)
+
+
+def _plain_block(values: np.ndarray) -> list[Any]:
+    """What JSON holds of values: texts as they are, without a call for each of millions."""
+    if pd.api.types.infer_dtype(values, skipna=True) == "string":
+        present = values.copy()
+        present[pd.isna(values)] = None
+        return present.tolist()
+    return [_plain(value) for value in values]
 
 
 def _plain(value: Any) -> Any:

@@ -61,6 +61,11 @@ class ItemGraph:
         """Relations that say the same in the other direction."""
         return self.graph.inverse_relations()
 
+    @cached_property
+    def degree(self) -> dict[str, int]:
+        """Number of facts that name each entity; networkx counts anew whenever it is asked for one."""
+        return dict(self.graph.graph.degree)
+
     def around(self, entity: str) -> list[Step]:
         """The steps that lead away from an entity, each relation and neighbor once, in the order of the graph."""
         found: dict[tuple[str, str], Step] = {}
@@ -79,9 +84,8 @@ class ItemGraph:
         Of a neighbor that no other fact names a model can learn nothing but the item itself.
         """
         facts_here = Counter(neighbor.entity for neighbor in self.graph.neighbors(entity))
-        degree = self.graph.graph.degree
-        shared = [step for step in self.around(entity) if degree[step.entity] > facts_here[step.entity]]
-        return sorted(shared, key=lambda step: (-degree[step.entity], step.relation, step.entity))[:most]
+        shared = [step for step in self.around(entity) if self.degree[step.entity] > facts_here[step.entity]]
+        return sorted(shared, key=lambda step: (-self.degree[step.entity], step.relation, step.entity))[:most]
 
     @cached_property
     def items_at(self) -> dict[str, tuple[str, ...]]:

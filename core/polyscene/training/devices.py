@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
+import importlib
+import sys
+from typing import TYPE_CHECKING
 
 from polyscene.config.schema import TrainerConfig
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def launch_fabric(trainer: TrainerConfig) -> Fabric:
     """Fabric for a trainer's options; with several devices it has started their processes when this returns."""
+    _import_fabric()
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     # A step may hold some of the scenarios only, so some parameters get no gradient in it.
     strategy = DDPStrategy(find_unused_parameters=True) if trainer.devices > 1 else "auto"
     fabric = Fabric(
@@ -17,3 +25,18 @@ def launch_fabric(trainer: TrainerConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _import_fabric() -> None:
+    """Import Fabric without torchmetrics.
+
+    Where that is installed, Fabric imports all of it, and with it transformers and much of scipy, to read its
+    version for a part that we do not use: as long as importing torch and half as long again.
+    """
+    if "torchmetrics" in sys.modules:
+        return
+    sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # to Python: not installed
+    try:
+        importlib.import_module("lightning_fabric")
+    finally:
+        del sys.modules["torchmetrics"]

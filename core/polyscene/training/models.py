@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from polyscene.model import PolysceneModel
 from polyscene.routing import RECOGNITION
@@ -22,6 +21,9 @@ from polyscene.training.remembered import remembered, save_remembered
 from polyscene.training.reporter import Reporter
 from polyscene.training.selfsupervised import HistoryFitting
 from polyscene.training.strategy import Plan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

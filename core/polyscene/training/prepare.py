@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from polyscene.config.choice import chosen
 from polyscene.config.controls import MODELS
@@ -22,6 +21,9 @@ from polyscene.training.folder import write_fingerprint
 from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.reporter import Reporter
 from polyscene.training.session import Session
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""Digests of data stay what they were: runs are recognized by them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from polyscene.data.fingerprint import fingerprint
+
+FRAME = pd.DataFrame(
+    {
+        "text": pd.Series(["x", "é\ud800", None, np.nan, pd.NA], dtype=object),
+        "mixed": pd.Series(["1", 1, 2.5, None, ["u", None]], dtype=object),
+        "string": pd.array(["p", None, "q", "r", "s"], dtype="string"),
+        "nothing": pd.Series([None] * 5, dtype=object),
+        "category": pd.Categorical(["a", "b", "c", None, "e"]),
+    }
+)
+
+
+def test_digest_of_every_kind_of_text() -> None:
+    """Pinned: what the value-by-value reading gave."""
+    assert fingerprint({"table": FRAME}) == "82545c7b95f5e8e682e22f098da19482cc3cc98184eca5c10f524d5ca6c707bc"
+
+
+def test_missing_texts_are_one_and_the_same() -> None:
+    filled = FRAME.assign(text=["x", "é\ud800", None, None, None])
+    assert fingerprint({"table": filled}) == fingerprint({"table": FRAME})
+    assert fingerprint({"table": filled.assign(text=["x", "é\ud800", "None", None, None])}) != fingerprint(
+        {"table": FRAME}
+    )
