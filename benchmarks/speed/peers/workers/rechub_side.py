@@ -1,7 +1,8 @@
 """torch-rechub's multi-task models on domains: a tower for each, of which a row's own is taken.
 
 Takes the file of rows, the name of a model, and how many parameters it may have outside of its tables. ``shipped``
-is the library's loader and trainer as they are, ``alone`` its model, loss and optimizer on batches that are ready.
+is the library's trainer on its loader over arrays, as its multi-task examples have it, ``frame`` the same over a
+data frame, as its click examples have it, ``alone`` its model, loss and optimizer on batches that are ready.
 """
 
 # The peer is installed in its own environment only.
@@ -9,6 +10,7 @@ is the library's loader and trainer as they are, ``alone`` its model, loss and o
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
 import time
@@ -16,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
@@ -54,9 +57,12 @@ class Rechub:
         self.alone_model, self.shipped_model = (OwnTower(_network(name, sizes, width)) for _ in range(2))
         self.described = {"parameters": _dense(self.alone_model), "width": width}
         self.batches = self._ready()
+        self.best, self.kept = 0.0, self.alone_model.state_dict()
         self.optimizer = torch.optim.Adam(self.alone_model.parameters(), **ADAM)
         self.trainer = CTRTrainer(self.shipped_model, optimizer_params=ADAM)
-        self.loaded = self._loaded()
+        x, y = self.parts["train"]
+        self.loaded = _loaded(x, y)
+        self.loaded_from_frame = _loaded(pd.DataFrame(x), y)
 
     def describe(self) -> dict[str, Any]:
         return self.described
@@ -74,20 +80,38 @@ class Rechub:
         return {"rows": rows, "seconds": time.process_time() - started}
 
     def shipped(self, batches: int) -> dict[str, float]:
-        """Steps of the library's trainer on its own loader."""
+        """Steps of the library's trainer on its own loader over arrays."""
+        return self._by_trainer(self.loaded, batches)
+
+    def frame(self, batches: int) -> dict[str, float]:
+        """The same over a data frame."""
+        return self._by_trainer(self.loaded_from_frame, batches)
+
+    def _by_trainer(self, loaded: Iterator[Any], batches: int) -> dict[str, float]:
         started = time.process_time()
-        self.trainer.train_one_epoch(itertools.islice(self.loaded, batches))
+        self.trainer.train_one_epoch(itertools.islice(loaded, batches))
         return {"rows": batches * BATCH, "seconds": time.process_time() - started}
 
+    def validate(self) -> dict[str, float]:
+        """AUC on validation rows of the model trained alone, which is kept if it is the best so far."""
+        found = self._auc("validation")
+        if found["domains"] > self.best:
+            self.best, self.kept = found["domains"], copy.deepcopy(self.alone_model.state_dict())
+        return found
+
+    def test(self) -> dict[str, float]:
+        """AUC on test rows of the best state."""
+        self.alone_model.load_state_dict(self.kept)
+        return self._auc("test")
+
     @torch.inference_mode()
-    def auc(self, part: str) -> dict[str, float]:
-        """AUC of the model trained alone, by domain and over all rows."""
+    def _auc(self, part: str) -> dict[str, float]:
         x, y = self.parts[part]
         self.alone_model.eval()
         score = self.alone_model({name: torch.from_numpy(column) for name, column in x.items()}).squeeze(1).numpy()
-        domains = {str(k): x["domain"] == k for k in np.unique(x["domain"])}
-        found = {name: float(roc_auc_score(y[own, 0], score[own])) for name, own in domains.items()}
-        return found | {"all": float(roc_auc_score(y[:, 0], score))}
+        domains = [x["domain"] == k for k in np.unique(x["domain"])]
+        own = [float(roc_auc_score(y[rows, 0], score[rows])) for rows in domains]
+        return {"domains": sum(own) / len(own), "all": float(roc_auc_score(y[:, 0], score))}
 
     def _ready(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         """Full batches of shuffled rows without end; those of a pass are gathered at its start."""
@@ -102,12 +126,12 @@ class Rechub:
                 part = slice(start, start + BATCH)
                 yield {name: column[part] for name, column in x.items()}, y[part]
 
-    def _loaded(self) -> Iterator[Any]:
-        """The library's own loader, without end."""
-        x, y = self.parts["train"]
-        train, _, _ = DataGenerator(x, y).generate_dataloader(x, y, x, y, batch_size=BATCH)
-        while True:
-            yield from train
+
+def _loaded(x: Any, y: np.ndarray) -> Iterator[Any]:
+    """The library's own loader, without end."""
+    train, _, _ = DataGenerator(x, y).generate_dataloader(x, y, x, y, batch_size=BATCH)
+    while True:
+        yield from train
 
 
 def _columns(file: Any, part: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -139,4 +163,5 @@ def _dense(model: nn.Module) -> int:
 
 if __name__ == "__main__":
     peer = Rechub(*sys.argv[1:])
-    answer({"describe": peer.describe, "alone": peer.alone, "shipped": peer.shipped, "auc": peer.auc})
+    handlers = (peer.describe, peer.alone, peer.shipped, peer.frame, peer.validate, peer.test)
+    answer({handler.__name__: handler for handler in handlers})
