@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from polyscene.data.windows import Windows
 
 
 def first_windows(windows: Windows, count: int) -> Windows:
     """At most so many windows: they were drawn at random, so the first ones will do."""
-    kept = {
-        name: getattr(windows, name)[:count]
-        for name in ("user_B", "row_BT", "valid_BT", "item_BT", "value_BT", "time_BT")
-    }
-    columns = {name: column[:count] for name, column in windows.columns.items()}
-    return Windows(**kept, columns=columns, ordered=windows.ordered, together=windows.together)
+    return replace(windows.some(slice(count)), labelled_BT=None)

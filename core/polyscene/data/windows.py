@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -48,6 +48,12 @@ class Windows:
     def length_B(self) -> Tensor:
         """Number ``[B]`` of valid positions of each window."""
         return self.valid_BT.sum(dim=1)
+
+    def some(self, rows: slice | Tensor) -> Windows:
+        """Some of the windows, by a slice or by int64 positions."""
+        tensors = {f.name: one[rows] for f in fields(self) if isinstance(one := getattr(self, f.name), Tensor)}
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return replace(self, **tensors, columns=columns)
 
     def first_together_BT(self) -> Tensor:
         """For each step, the first step of the window that happened at the same time (itself, where none did)."""

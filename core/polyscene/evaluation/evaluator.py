@@ -20,6 +20,7 @@ from polyscene.evaluation.ranking import Ranking, rank_targets
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population, Requests
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
+from polyscene.retrieval.scores import with_priors
 from polyscene.routing import LABEL, Route
 
 TOP = 10
@@ -40,7 +41,6 @@ def model_scorer(
         route: by which adapters.
         priors: False for the network alone.
     """
-    mixture = model.mixture(subject.name) if priors else None
     task = model.main_task(subject.name)
     if task.reads_together:
         length, items_N = max_history if subject.from_history else 1, _items(model, subject)
@@ -49,10 +49,7 @@ def model_scorer(
 
     def scores(requests: Requests, view: View) -> Tensor:
         network_BN, past = parts(requests, view)
-        if mixture is None:
-            return network_BN
-        prior_PBN = mixture.prior_scores(past, network_BN.shape[1])
-        return mixture(network_BN, prior_PBN, mixture.gates(past, view.name))
+        return with_priors(model, subject.name, network_BN, past, view.name) if priors else network_BN
 
     return scores
 

@@ -8,19 +8,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from torch import Tensor
 
 from polyscene.config.schema import RecommendConfig
 from polyscene.data.phases import Phase
-from polyscene.data.windows import take_windows
 from polyscene.errors import ConfigError, did_you_mean
 from polyscene.evaluation.asked import ask
 from polyscene.evaluation.explain import Reason, explained, graph_to_explain
-from polyscene.evaluation.ranking import rank_targets
 from polyscene.evaluation.titles import item_titles
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
-from polyscene.retrieval.pairs import Pairs
+from polyscene.retrieval import Retriever, Served
 from polyscene.routing import LABEL, NO_ROUTER, Route, no_router_error
 from polyscene.tasks.cross import CrossTask
 from polyscene.tasks.task import PairTask
@@ -124,44 +121,32 @@ def recommend_from(
         _check_seen(model, name)
     asked = ask(run.session, model, name, loaded, user=user, text=text, new_items=new_items)
     loaded, events = asked.loaded, asked.loaded.events.to(model.device)
-    user_B = torch.tensor([asked.user], device=model.device)
-    start_B, stop_B = events.start_UP[user_B, Phase.TRAIN], events.start_UP[user_B, -1]
-    first_B = torch.maximum(start_B, stop_B - loaded.config.max_history)
-    windows = take_windows(events, user_B, first_B, stop_B, loaded.config.max_history)
-    model.observe(name, asked.counted.to(model.device), Phase)
-    catalogue = model.catalogue(name)
-    items_N = torch.arange(asked.n_items, device=model.device)
-    view = loaded.scenario.views[0]
+    subject = run.session.subject(name, loaded)
+    view = replace(subject.scenario.views[0], mask_history=False) if asked.by_text else subject.scenario.views[0]
+    served = Served(
+        subject.events, loaded.config.max_history, view, subject.own_item_U, asked.counted.to(model.device)
+    )
+    retriever = Retriever(model, {name: served})
+    query = retriever.query(name, torch.tensor([asked.user], device=model.device))
+    query = replace(query, candidates_N=torch.arange(events.n_items, device=model.device) < asked.n_items)
     if isinstance(task, CrossTask):
-        windows = task.meet(asked.user, loaded.tables, loaded.events)
-    routing = model.routing(name, windows, catalogue, route)
-    h_Bd = model.user_states(name, windows, catalogue, routing)
-    p_K = model.recognize(name, windows, catalogue)[0].tolist() if route != LABEL else []
-    if isinstance(task, CrossTask):  # a state for each item
-        scores_BN = task.logits(h_Bd, h_Bd, items_N).unsqueeze(0)[:, : asked.n_items]
-    else:
-        scores_BN = model.scores(name, h_Bd, catalogue.all()[items_N], items_N, view.name, routing=routing)
-    shares: dict[str, Tensor] = {}
-    if (mixture := model.mixture(name)) is not None:
-        first_B = torch.maximum(start_B, stop_B - mixture.longest)
-        known = take_windows(events, user_B, first_B, stop_B, mixture.longest)
-        parts = scores_BN, mixture.prior_scores(known, asked.n_items), mixture.gates(known, view.name)
-        scores_BN, shares = mixture(*parts), mixture.shares(*parts)
-    past = Pairs.of_windows(events.item_R, start_B, stop_B)
-    masked = past if view.mask_history and not asked.by_text else None
-    nothing = Pairs(user_B[:0], user_B[:0])
-    ranking = rank_targets(scores_BN, nothing, masked=masked, user_B=user_B, top=min(k, asked.n_items))
-    best = [item for item in ranking.top_BK[0].tolist() if item >= 0]
+        query = replace(query, windows=task.meet(asked.user, loaded.tables, loaded.events))
+    best = retriever.find({name: query}, min(k, asked.n_items), route)[name]
+    count = int((best.item_BK >= 0).sum())
+    items = best.item_BK[0, :count].tolist()
+    p_K = model.recognize(name, query.windows, retriever.catalogues[name])[0].tolist() if route != LABEL else []
+    shares = {part: one_BK[0].tolist() for part, one_BK in retriever.shares(name, query, best, route).items()}
     ids: list[str] = loaded.tables.items["item_id"].tolist()
-    seen = past.item_M.flip(0).tolist()
+    start, stop = events.start_UP[asked.user, [Phase.TRAIN, -1]].tolist()
+    seen = events.item_R[start:stop].flip(0).tolist()
     return Recommendation(
-        [ids[item] for item in best],
-        [float(scores_BN[0, item]) for item in best],
+        [ids[item] for item in items],
+        best.score_BK[0, :count].tolist(),
         [ids[item] for item in dict.fromkeys(seen)],
         len(set(seen)),
-        {ids[item]: title for item, title in item_titles(loaded.tables, [*best, *seen]).items()},
+        {ids[item]: title for item, title in item_titles(loaded.tables, [*items, *seen]).items()},
         dict(zip(model.names, p_K, strict=False)),
-        shares=[{part: float(share_BN[0, item]) for part, share_BN in shares.items()} for item in best],
+        shares=[{part: share_K[rank] for part, share_K in shares.items()} for rank in range(count)],
     )
 
 

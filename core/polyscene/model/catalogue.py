@@ -14,6 +14,9 @@ from polyscene.tasks.task import Catalogue
 if TYPE_CHECKING:
     from polyscene.model.network import PolysceneModel
 
+# Items that are encoded at once: what encoders compute on the way is many times as wide as the vectors.
+_PORTION = 1 << 16
+
 
 class ModelCatalogue(Catalogue):
     """Item vectors of one step: small catalogues at once, large ones as needed.
@@ -40,7 +43,10 @@ class ModelCatalogue(Catalogue):
     def encode_all(self) -> tuple[Tensor, Tensor]:
         """Vectors ``[N, d]`` of every item, adapted and plain."""
         if self._all is None:
-            self._all = self._both(torch.arange(self.n_items, device=self.model.device))
+            item_N = torch.arange(self.n_items, device=self.model.device)
+            parts = [self._both(item_P) for item_P in item_N.split(_PORTION)]
+            adapted, plain = zip(*parts, strict=True)
+            self._all = parts[0] if len(parts) == 1 else (torch.cat(adapted), torch.cat(plain))
         return self._all
 
     def keep(self, items: Tensor, adapted: Tensor, plain: Tensor) -> None:

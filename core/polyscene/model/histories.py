@@ -42,6 +42,23 @@ def last_states(
     return _by_scenario(model.sequence.last(*read, length_B), batch), own
 
 
+def states_after(
+    model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """States ``[B, d]`` of all scenarios after the whole windows, and the users' own vectors, before adapters."""
+    tasks = {name: model.main_task(name) for name in batch}
+    past = {name: one for name, one in batch.items() if tasks[name].from_history and tasks[name].reads_past}
+    states, own = last_states(model, past, catalogues) if past else ({}, {})
+    timeless = {name: one for name, one in batch.items() if tasks[name].from_history and name not in past}
+    own |= encode_together(model.users, {name: windows.user_B for name, windows in timeless.items()})
+    for name, windows in batch.items():
+        if name in timeless:
+            states[name] = with_recalled(model, name, own[name], windows.user_B, None)
+        elif name not in past:
+            states[name] = tasks[name].query(windows, catalogues[name])[:, 0]
+    return {name: states[name] for name in batch}, own
+
+
 def _read(
     model: PolysceneModel, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], *, known: bool = True
 ) -> tuple[tuple[Tensor, Tensor, Tensor], dict[str, Tensor]]:

@@ -18,7 +18,7 @@ from polyscene.data.windows import Windows
 from polyscene.features.encoder import SharedModules
 from polyscene.model.catalogue import ModelCatalogue
 from polyscene.model.growth import grow
-from polyscene.model.histories import histories, last_states, timeless_users, with_recalled
+from polyscene.model.histories import histories, last_states, states_after, timeless_users, with_recalled
 from polyscene.model.pairs import pair_losses
 from polyscene.model.parts import ScenarioParts
 from polyscene.model.sharing import shared_parameters
@@ -148,16 +148,14 @@ class PolysceneModel(nn.Module):
             catalogue: the scenario's items.
             routing: by which adapters, see :meth:`routing`; the scenario's own if None.
         """
-        own: dict[str, Tensor] = {}
-        if self.main_task(name).from_history and not self.main_task(name).reads_past:
-            own = {name: self.users[name](windows.user_B)}
-            h_Bd = with_recalled(self, name, own[name], windows.user_B, None)
-        elif self.main_task(name).from_history:
-            states, own = last_states(self, {name: windows}, {name: catalogue})
-            h_Bd = states[name]
-        else:
-            h_Bd = self.main_task(name).query(windows, catalogue)[:, 0]
-        return self._adapted({name: h_Bd}, own, routing)[name]
+        return self.states_of({name: windows}, {name: catalogue}, routing)[name]
+
+    def states_of(
+        self, batch: Mapping[str, Windows], catalogues: Mapping[str, Catalogue], routing: Routing | None = None
+    ) -> dict[str, Tensor]:
+        """As :meth:`user_states` of several scenarios, through sequence model and bank in one call for all."""
+        states, own = states_after(self, batch, catalogues)
+        return self._adapted(states, own, routing)
 
     def anonymous_states(self, name: str, windows: Windows, catalogue: Catalogue) -> Tensor:
         """As :meth:`user_states` where a task reads the past, with nothing known of users but that."""

@@ -36,6 +36,14 @@ class Pairs:
         inside_M = (self.item_M >= first) & (self.item_M < stop)
         return Pairs(self.row_M[inside_M], self.item_M[inside_M] - first)
 
+    def of_rows(self, row_R: Tensor, n_rows: int) -> Pairs:
+        """Those of some of ``n_rows`` rows (int64 ``[R]``), which are numbered anew."""
+        place_B = torch.full((n_rows,), -1, device=row_R.device).index_copy_(
+            0, row_R, torch.arange(len(row_R), device=row_R.device)
+        )
+        place_M = place_B[self.row_M]
+        return Pairs(place_M[place_M >= 0], self.item_M[place_M >= 0])
+
 
 def left_out(
     events: Events, start_B: Tensor, stop_B: Tensor, *, mask_history: bool, own_item_B: Tensor | None

@@ -1,0 +1,38 @@
+"""Exact search: every item of the catalogue is scored."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from polyscene.retrieval.best import Best, Wanted, best_of_blocks
+from polyscene.retrieval.order import item_codes
+
+# Requests, and scores, that are looked at together: these bound the memory.
+_REQUESTS, _SCORES = 256, 1 << 22
+
+
+class Exact:
+    """Keys as one contiguous matrix, multiplied with queries in blocks.
+
+    Args:
+        key_Ne: the items' keys, kept as float32.
+        bias_N: what is added to an item's score whoever asks.
+    """
+
+    def __init__(self, key_Ne: Tensor, bias_N: Tensor) -> None:
+        self.key_Ne, self.bias_N = key_Ne.float().contiguous(), bias_N.float().contiguous()
+        self.code_N = item_codes(len(key_Ne), key_Ne.device)
+
+    def search(self, query_Be: Tensor, wanted: Wanted) -> Best:
+        """The best items of all, in the order of a full ranking."""
+        row_B = torch.arange(len(query_Be), device=query_Be.device)
+        parts = [self._search(query_Be[row_R].float(), wanted.rows(row_R)) for row_R in row_B.split(_REQUESTS)]
+        return Best.join(parts)
+
+    def _search(self, query_Re: Tensor, wanted: Wanted) -> Best:
+        size = max(1, _SCORES // max(1, len(query_Re)))
+        starts = range(0, len(self.key_Ne), size)
+        blocks = zip(starts, self.key_Ne.split(size), self.bias_N.split(size), strict=True)
+        scored = ((first, torch.addmm(bias_C, query_Re, key_Ce.T)) for first, key_Ce, bias_C in blocks)
+        return best_of_blocks(scored, wanted, self.code_N)

@@ -1,0 +1,128 @@
+"""The retriever: a trained model that answers many requests of several scenarios at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from polyscene.adapters.bank import Routing
+from polyscene.data.phases import Phase
+from polyscene.data.scenario import View
+from polyscene.model import PolysceneModel
+from polyscene.retrieval.best import Best, best_of_blocks
+from polyscene.retrieval.config import RetrievalConfig
+from polyscene.retrieval.index import Index, build_index
+from polyscene.retrieval.order import item_codes
+from polyscene.retrieval.query import Query, Served, query_of_users
+from polyscene.retrieval.scores import by_products, network_scores, with_priors
+from polyscene.routing import LABEL, Route, taken
+
+# Scores of whole catalogues that are held at once, where they are not inner products alone.
+_SCORES = 1 << 24
+
+
+class Retriever:
+    """Lists of the best items, equal to the top of a full ranking.
+
+    Item vectors are computed once, here. Where scores are inner products alone they become the keys of an index,
+    exact or approximate. Priors say something of every item and are a network of their own, so with them, as with
+    tasks that read or judge a user and an item together, all items are scored. Requests change nothing: one
+    retriever may serve several threads.
+
+    Args:
+        model: in eval mode; its tasks and priors count what is known by now.
+        served: the scenarios to serve, by name.
+        config: how catalogues are searched.
+
+    Raises:
+        ConfigError: an approximate index is asked for, and its package is not installed.
+    """
+
+    @torch.inference_mode()
+    def __init__(
+        self, model: PolysceneModel, served: Mapping[str, Served], config: RetrievalConfig | None = None
+    ) -> None:
+        self.model, self.served = model, dict(served)
+        self.catalogues = {name: model.catalogue(name) for name in served}
+        self.codes = {name: item_codes(model.n_items[name], model.device) for name in served}
+        self.indexes: dict[str, Index] = {}
+        for name, one in self.served.items():
+            model.observe(name, one.events if one.counted is None else one.counted, Phase)
+            if (task := by_products(model, name)) is not None:
+                items_N = torch.arange(model.n_items[name], device=model.device)
+                keys = task.keys(self.catalogues[name].all(), items_N)
+                self.indexes[name] = build_index(*keys, config or RetrievalConfig())
+
+    @torch.inference_mode()
+    def query(self, name: str, user_B: Tensor, view: View | None = None) -> Query:
+        """What known users (int64 ``[B]``) ask of a scenario."""
+        mixture, served = self.model.mixture(name), self.served[name]
+        return query_of_users(served, user_B, view or served.view, 0 if mixture is None else mixture.longest)
+
+    @torch.inference_mode()
+    def find(self, queries: Mapping[str, Query], count: int, route: Route = LABEL) -> dict[str, Best]:
+        """The best items for requests of any scenarios, whose states are computed in one call for all.
+
+        Args:
+            queries: the requests, by scenario.
+            count: how many items each gets.
+            route: by which adapters.
+
+        Raises:
+            ConfigError: a router is asked for, and there is none.
+        """
+        if route == LABEL:
+            windows = {name: query.windows for name, query in queries.items()}
+            states = self.model.states_of(windows, self.catalogues)
+            return {name: self._best(name, query, states[name], count) for name, query in queries.items()}
+        found = {}
+        for name, query in queries.items():
+            routing = self.model.routing(name, query.windows, self.catalogues[name], route)
+            found[name] = self._best(name, query, self._states(name, query, routing), count, routing)
+        return found
+
+    @torch.inference_mode()
+    def shares(self, name: str, query: Query, best: Best, route: Route = LABEL) -> dict[str, Tensor]:
+        """What network and priors each add to the scores of what was found, ``[B, K]`` by name.
+
+        Empty for a scenario without priors. Arguments as those and the result of :meth:`find`.
+        """
+        mixture, catalogue = self.model.mixture(name), self.catalogues[name]
+        if mixture is None or query.past is None:
+            return {}
+        routing = self.model.routing(name, query.windows, catalogue, route)
+        h_Bd = self._states(name, query, routing)
+        network_BN = self._network(name, query, h_Bd, routing)
+        item_BK = best.item_BK.clamp(min=0)
+        prior_PBN = mixture.prior_scores(query.past, catalogue.n_items)
+        prior_PBK = prior_PBN.gather(2, item_BK.expand(len(prior_PBN), -1, -1))
+        return mixture.shares(network_BN.gather(1, item_BK), prior_PBK, mixture.gates(query.past, query.view))
+
+    def _states(self, name: str, query: Query, routing: Routing | None) -> Tensor:
+        return self.model.user_states(name, query.windows, self.catalogues[name], routing)
+
+    def _best(self, name: str, query: Query, h_Bd: Tensor, count: int, routing: Routing | None = None) -> Best:
+        task = by_products(self.model, name)
+        if task is not None:
+            return self.indexes[name].search(task.queries(h_Bd, query.view), query.wanted(count))
+        size = max(1, _SCORES // self.model.n_items[name])
+        if len(query.user_B) <= size:
+            return self._of_all(name, query, h_Bd, count, routing)
+        parts = [
+            self._of_all(name, query.some(row_R), h_Bd[row_R], count, routing and taken(routing, row_R))
+            for row_R in torch.arange(len(query.user_B), device=h_Bd.device).split(size)
+        ]
+        return Best.join(parts)
+
+    def _of_all(self, name: str, query: Query, h_Bd: Tensor, count: int, routing: Routing | None) -> Best:
+        """The best items by the scores of all."""
+        score_BN = self._network(name, query, h_Bd, routing)
+        score_BN = with_priors(self.model, name, score_BN, query.past, query.view)
+        return best_of_blocks([(0, score_BN)], query.wanted(count), self.codes[name])
+
+    def _network(self, name: str, query: Query, h_Bd: Tensor, routing: Routing | None) -> Tensor:
+        return network_scores(
+            self.model, name, query.windows, h_Bd, self.catalogues[name], view=query.view, routing=routing
+        )
