@@ -128,13 +128,13 @@ def training_step(component: Component, n_scenarios: int) -> Callable[[], None]:
     return step
 
 
-def mixed_inference(component: Component) -> dict[str, Callable[[], None]]:
-    """A transformer's forward with and without the bank after it."""
+def mixed_inference(component: Component, n_scenarios: int = MANY) -> dict[str, Callable[[], None]]:
+    """A transformer's forward with and without the bank after it, on rows of scenarios in any order."""
     sequence = CausalTransformer(CausalTransformerConfig(), WIDTH, HISTORY).eval()
-    bank = build(component, MANY).eval()
+    bank = build(component, n_scenarios).eval()
     x_BTd, start_Bd = torch.randn(MIXED_ROWS, HISTORY, WIDTH), torch.randn(MIXED_ROWS, WIDTH)
     ordered_B = torch.ones(MIXED_ROWS, dtype=torch.bool)
-    routing = Routing(index_N=torch.arange(MIXED_ROWS) * 7 % MANY, personal_Nd=start_Bd)
+    routing = Routing(index_N=torch.arange(MIXED_ROWS) * 7 % n_scenarios, personal_Nd=start_Bd)
 
     @torch.inference_mode()
     def alone() -> None:

@@ -25,10 +25,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.results import write_results
-from benchmarks.speed.many import NAMES, host
+from benchmarks.speed.many import config_of, host
 from polyscene.config.choice import chosen
-from polyscene.config.compose import compose
-from polyscene.config.resolve import resolve_train
 from polyscene.data.windows import Windows
 from polyscene.training.assembly import build_model
 from polyscene.training.balancers import Balancer
@@ -111,10 +109,7 @@ class Trainer:
 
     def __init__(self, count: int) -> None:
         self.host = host()
-        small = ["experiment=none", "scenario=[]", "trainer.threads=1", "trainer.accelerator=cpu"]
-        mapping = compose("train", [*small, f"trainer.batch_rows={ROWS}"], self.host)
-        mapping["scenario"] = {name: {} for name in NAMES[:count]}
-        self.config = resolve_train(mapping, self.host)
+        self.config = config_of(self.host, count, f"trainer.batch_rows={ROWS}")
         prepare_torch(self.config)
         fabric = Fabric(accelerator="cpu", devices=1)
         session = Session(self.config, self.host, fabric.device, say=lambda _: None)
