@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from polyscene.data.phases import Phase
 from polyscene.priors.counting import counted, per_item
@@ -18,7 +17,7 @@ from polyscene.testing.windows import pasts
 from tests.priors.small import built, prior_of
 
 PRIORS = {"co_occurrence": {}, "linear": {"l2": 5.0, "first_gate": 0.5}}
-GATE, SLOPE = torch.tensor([0.3, -1.0, 2.0]), torch.tensor([0.2, 0.7, -0.4])
+VALUES = torch.tensor([0.3, -1.0, 2.0, -0.7, 0.4])
 
 
 @pytest.fixture
@@ -32,31 +31,28 @@ def scored(mixture: PriorMixture, view: str = "all") -> tuple[Tensor, Tensor, Te
     """What the network says (made up), what priors say, and the gates."""
     past = pasts(mixture.events)
     network_QN = torch.randn(len(past.user_B), mixture.events.n_items, generator=torch.Generator().manual_seed(0))
-    return network_QN, mixture.prior_scores(past, mixture.events.n_items), mixture.gates(past, view)
+    return network_QN, mixture.prior_scores(past, mixture.events.n_items), mixture.gates(view)
 
 
 def test_gates_begin_as_the_options_say(mixture: PriorMixture) -> None:
-    gate_QG = scored(mixture)[2]
-    assert mixture.names() == [NETWORK, "co_occurrence", "linear"]
-    torch.testing.assert_close(gate_QG, torch.tensor([1.0, 1.0, 0.5]).expand_as(gate_QG))
+    gate_G = scored(mixture)[2]
+    assert mixture.names() == [NETWORK, "co_occurrence", "linear", "popularity", "repetition"]
+    torch.testing.assert_close(gate_G, torch.tensor([1.0, 1.0, 0.5, 0.0, 0.0]))
 
 
-def test_the_score_is_a_sum_through_gates_that_follow_the_length(mixture: PriorMixture) -> None:
-    mixture.set_parameters("all", GATE, SLOPE)
-    network_QN, prior_PQN, gate_QG = scored(mixture)
-    events = mixture.events
-    count_U = events.start_UP[:, Phase.TRAIN + 1] - events.start_UP[:, Phase.TRAIN]
-    relative_U1 = torch.log((1 + count_U) / (1 + count_U.float().median())).unsqueeze(1)
-    torch.testing.assert_close(gate_QG, functional.softplus(GATE + SLOPE * relative_U1))
+def test_the_score_is_a_weighted_sum(mixture: PriorMixture) -> None:
+    mixture.set_parameters("all", VALUES)
+    network_QN, prior_PQN, gate_G = scored(mixture)
+    torch.testing.assert_close(gate_G, torch.cat([VALUES[:3].exp(), VALUES[3:]]))
     for place, (name, options) in enumerate(PRIORS.items()):
-        expected_QN = prior_of(name, events, "viewers", **options)(pasts(events))
+        expected_QN = prior_of(name, mixture.events, "viewers", **options)(pasts(mixture.events))
         torch.testing.assert_close(prior_PQN[place], expected_QN)
-    expected_QN = sum(gate_QG[:, g : g + 1] * part for g, part in enumerate([network_QN, *prior_PQN]))
-    torch.testing.assert_close(mixture(network_QN, prior_PQN, gate_QG), expected_QN)
+    expected_QN = sum(gate * part for gate, part in zip(gate_G, [network_QN, *prior_PQN], strict=True))
+    torch.testing.assert_close(mixture(network_QN, prior_PQN, gate_G), expected_QN)
 
 
 def test_shares_add_up_to_the_score(mixture: PriorMixture) -> None:
-    mixture.set_parameters("all", GATE, SLOPE)
+    mixture.set_parameters("all", VALUES)
     inputs = scored(mixture)
     shares = mixture.shares(*inputs)
     assert list(shares) == mixture.names()
@@ -65,23 +61,22 @@ def test_shares_add_up_to_the_score(mixture: PriorMixture) -> None:
 
 def test_each_view_has_gates_of_its_own(mixture: PriorMixture) -> None:
     before = scored(mixture, "new")[2]
-    mixture.set_parameters("all", GATE, SLOPE)
+    mixture.set_parameters("all", VALUES)
     assert torch.equal(scored(mixture, "new")[2], before)
     assert not torch.allclose(scored(mixture, "all")[2], before)
 
 
 def test_a_part_alone(mixture: PriorMixture) -> None:
-    mixture.set_parameters("all", GATE, SLOPE)
+    mixture.set_parameters("all", VALUES)
     with mixture.scoring(PRIORS_ONLY):
-        mixture.set_parameters("all", -GATE, SLOPE)
-        alone_QG = scored(mixture)[2]
+        mixture.set_parameters("all", -VALUES)
+        alone_G = scored(mixture)[2]
     with mixture.scoring(NO_PRIORS):
-        network_QN, prior_PQN, gate_QG = scored(mixture)
-        assert torch.equal(mixture(network_QN, prior_PQN, gate_QG), network_QN)
-    assert not alone_QG[:, 0].any()
-    whole_QG = scored(mixture)[2]
-    assert (whole_QG[:, 0] > 0).all()
-    assert not torch.allclose(whole_QG[:, 1:], alone_QG[:, 1:])
+        network_QN, prior_PQN, gate_G = scored(mixture)
+        assert torch.equal(mixture(network_QN, prior_PQN, gate_G), network_QN)
+    whole_G = scored(mixture)[2]
+    assert alone_G[0] == 0 < whole_G[0]
+    assert not torch.isclose(whole_G[1:], alone_G[1:]).any()
 
 
 @pytest.mark.parametrize("part", ["", NO_PRIORS, PRIORS_ONLY])
@@ -89,10 +84,10 @@ def test_no_gate_is_negative(part: str, mixture: PriorMixture) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         with mixture.scoring(part):
-            mixture.set_parameters("all", *(9 * torch.randn(2, 3, generator=generator)))
-            gate_QG = scored(mixture)[2]
-        assert (gate_QG >= 0).all()
-        assert gate_QG.isfinite().all()
+            mixture.set_parameters("all", 9 * torch.randn(5, generator=generator))
+            gate_G = scored(mixture)[2]
+        assert (gate_G[:3] >= 0).all()
+        assert gate_G.isfinite().all()
 
 
 def test_items_that_came_later_get_nothing_from_counts(mixture: PriorMixture) -> None:

@@ -13,6 +13,7 @@ from polyscene.config.schema import DataConfig, EvaluateConfig, TrainConfig
 from polyscene.errors import ConfigError
 from polyscene.evaluation.recommend import recommend_from
 from polyscene.evaluation.run import evaluate
+from polyscene.priors.occurrence import TERMS
 from polyscene.report import read_metrics
 from polyscene.training.assembly import build_model
 from polyscene.training.files import read_tensors
@@ -52,14 +53,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_gates_are_fitted_and_kept_to_the_last_bit(run: Path) -> None:
     kept = read_tensors(run / "checkpoints" / "joint" / "model.safetensors")
     names = {name for name in kept if name.startswith("priors.")}
-    expected = {
-        (SHOP, "network"),
-        (SHOP, "co_occurrence"),
-        (SHOP, "linear"),
-        (LIKES, "network"),
-        (LIKES, "linear"),
-    }
-    assert names == {f"priors.{who}.{part}_2V.{name}" for who, name in expected for part in ("gate", "slope")}
+    gates = {SHOP: ("network", "co_occurrence", "linear"), LIKES: ("network", "linear")}
+    expected = {f"priors.{who}.gate_2V.{name}" for who, names in gates.items() for name in names}
+    assert names == expected | {f"priors.{who}.weight_2V.{term}" for who in gates for term in TERMS}
     session = tiny_session(config_of(""))
     fresh = build_model(session, session.load())[0].state_dict()
     assert any(not torch.equal(kept[name], fresh[name]) for name in names if SHOP in name), "nothing was fitted"
@@ -114,6 +110,7 @@ def test_shares_of_a_recommendation_add_up_to_its_score(name: str, run: Path) ->
     assert list(found.shares[0]) == [
         "network",
         *(p["name"] if isinstance(p, dict) else p for p in PRIORS[name]["priors"]),
+        *TERMS,
     ]
     assert any(share["linear"] > 0 for share in found.shares)
     for share, score in zip(found.shares, found.scores, strict=True):

@@ -34,35 +34,29 @@ class Rows:
         self.network_QN, *others = (
             torch.randn(ROWS, ITEMS, generator=generator) + knows * hit_QN for knows in (network, *priors)
         )
-        self.prior_PQN = torch.stack(others)
-        self.length_Q = torch.randint(1, 20, (ROWS,), generator=generator)
+        self.prior_PQN = torch.stack([*others, *torch.zeros(2, ROWS, ITEMS)])
         events = make_events("viewers")
         names = ("co_occurrence", "linear")[: len(priors)]
         self.mixture = PriorMixture({name: built(name, events, "viewers") for name in names}, events, ["all"])
         fitted = torch.arange(0, ROWS, 2)
         target_QN, nothing_QN = hit_QN[fitted].bool(), torch.zeros(len(fitted), ITEMS, dtype=torch.bool)
-        prior_PQN, length_Q = self.prior_PQN[:, fitted], self.length_Q[fitted]
-        fit_gates(
-            self.mixture, "all", [at_head(self.network_QN[fitted], prior_PQN, nothing_QN, target_QN, length_Q)]
-        )
+        asked = at_head(self.network_QN[fitted], self.prior_PQN[:, fitted], nothing_QN, target_QN)
+        fit_gates(self.mixture, "all", [asked])
 
+    @torch.no_grad()
     def gates(self, part: str = "") -> Tensor:
-        """The gates for a history of a middling length."""
-        return self._gates(part, self.mixture.middling.unsqueeze(0))[0]
+        """The gates of the network and of priors, and the weights of occurrence."""
+        with self.mixture.scoring(part):
+            return self.mixture.gates("all")
 
     def ndcg(self, part: str = "") -> float:
         """NDCG@10 of the rows that were not fitted."""
-        return self.ndcg_of(self.mixture(self.network_QN, self.prior_PQN, self._gates(part, self.length_Q)))
+        return self.ndcg_of(self.mixture(self.network_QN, self.prior_PQN, self.gates(part)))
 
     def ndcg_of(self, score_QN: Tensor) -> float:
         """NDCG@10 of some scores of the rows that were not fitted."""
         above_Q = (score_QN >= score_QN.gather(1, self.target_Q.unsqueeze(1))).sum(dim=1) - 1
         return float(torch.where(above_Q < 10, 1 / torch.log2(2.0 + above_Q), 0.0)[1::2].mean())
-
-    @torch.no_grad()
-    def _gates(self, part: str, length_Q: Tensor) -> Tensor:
-        with self.mixture.scoring(part):
-            return self.mixture.gates_with(*self.mixture.parameters_of("all"), length_Q)
 
 
 rows_of = functools.cache(Rows)
@@ -71,7 +65,7 @@ rows_of = functools.cache(Rows)
 def test_a_network_that_is_noise_is_nearly_shut_out() -> None:
     rows = rows_of(NOISE, USEFUL, USEFUL)
     gate_G = rows.gates()
-    assert gate_G[0] < 0.2 * gate_G[1:].min()
+    assert gate_G[0] < 0.2 * gate_G[1:3].min()
     assert rows.ndcg() > rows.ndcg(PRIORS_ONLY) - 0.01
     assert rows.ndcg() > rows.ndcg_of(rows.network_QN) + 0.2
 
@@ -95,8 +89,27 @@ def test_what_says_the_same_of_all_items_finds_none() -> None:
     rows = rows_of(USEFUL, NOISE)
     silent_QN, out_QN = torch.zeros(ROWS, ITEMS), torch.zeros(ROWS, ITEMS, dtype=torch.bool)
     target_QN = functional.one_hot(rows.target_Q, ITEMS).bool()
-    asked = at_head(silent_QN, silent_QN.unsqueeze(0), out_QN, target_QN, rows.length_Q)
+    asked = at_head(silent_QN, torch.stack([silent_QN] * 3), out_QN, target_QN)
     assert true_ndcg(rows.mixture, rows.mixture.parameters_of("all"), [asked]) < 0.1
+
+
+def test_what_everybody_knows_already_is_taken_back() -> None:
+    """Network and prior both hold the same error of each item, and one term knows it."""
+    generator = torch.Generator().manual_seed(0)
+    target_Q = torch.randint(ITEMS, (ROWS,), generator=generator)
+    hit_QN = functional.one_hot(target_Q, ITEMS).float()
+    error_N = 3 * torch.randn(ITEMS, generator=generator)
+    network_QN, prior_QN = (torch.randn(2, ROWS, ITEMS, generator=generator) + USEFUL * hit_QN + error_N).unbind()
+    terms = error_N.expand(ROWS, -1), torch.zeros(ROWS, ITEMS)
+    nothing_QN = torch.zeros(ROWS, ITEMS, dtype=torch.bool)
+    asked = at_head(network_QN, torch.stack([prior_QN, *terms]), nothing_QN, hit_QN.bool())
+    events = make_events("viewers")
+    mixture = PriorMixture({"linear": built("linear", events, "viewers")}, events, ["all"])
+    before = true_ndcg(mixture, mixture.parameters_of("all"), [asked])
+    fit_gates(mixture, "all", [asked])
+    found_G = mixture.gates("all").detach()
+    assert found_G[2] == pytest.approx(-float(found_G[:2].sum()), rel=0.2)
+    assert true_ndcg(mixture, mixture.parameters_of("all"), [asked]) > before + 0.2
 
 
 class Leaking(Linear):
@@ -129,12 +142,11 @@ class TestWithoutValidationRows:
         prior = kind(options, prior_data(session, LIKES, loaded.scenarios[LIKES]))
         model.priors[LIKES] = PriorMixture({"linear": prior}, subject.events, ["all"])
         settle_gates(model, {LIKES: subject}, {LIKES: 5})
-        mixture = model.mixture(LIKES)
-        return mixture.gates_with(*mixture.parameters_of("all"), mixture.middling.unsqueeze(0))[0].detach()
+        return model.mixture(LIKES).gates("all")[:2].detach()
 
     def test_they_are_fitted_to_training_rows(self, gates: dict[type, Tensor]) -> None:
         assert not torch.allclose(gates[Linear], torch.ones(2), atol=0.05)
 
     def test_a_prior_that_knows_the_rows_would_be_believed_more(self, gates: dict[type, Tensor]) -> None:
-        share = {kind: float(gate_G[1] / gate_G.sum()) for kind, gate_G in gates.items()}
-        assert share[Leaking] > share[Linear] + 0.1
+        believed = {kind: float(gate_G[1] / gate_G[0]) for kind, gate_G in gates.items()}
+        assert believed[Leaking] > 1.5 * believed[Linear]

@@ -14,6 +14,7 @@ from polyscene.config.controls import PARTS
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
+from polyscene.priors.occurrence import TERMS, Occurrence
 from polyscene.priors.prior import Prior, PriorData
 
 NETWORK = "network"
@@ -21,14 +22,16 @@ NETWORK = "network"
 NO_PRIORS, PRIORS_ONLY = PARTS
 # Rows of a history beyond these say little that the others do not; memory of a request grows with them.
 LONGEST = 2_000
+# A gate that starts closed must still be able to open.
+_CLOSED = 1e-2
 
 
 class PriorMixture(nn.Module):
-    """``s(u, i) = g_0 s_network(u, i) + sum_p g_p s_p(u, i)`` with ``g = softplus(a + b log((1 + n) / (1 + m)))``.
+    """``s(u, i) = g_0 s_network(u, i) + sum_p g_p s_p(u, i) + sum_t w_t t(i)`` with gates ``g = exp(a)``.
 
-    n is the length of the user's history and m that of a middling one, so a gate may open or close as more is
-    known; b starts at zero. Each view of the scenario has gates of its own: what counts for things that are bought
-    again is of no use for new ones.
+    Gates are never negative, the weights of the two terms of :class:`polyscene.priors.occurrence.Occurrence` may
+    be: network and priors all know how popular items are, so together they know it too well, and what is bought
+    every week is hardly ever new to a customer. Each view of the scenario has gates and weights of its own.
 
     The network learns without priors and the gates are fitted afterwards (:mod:`polyscene.training.settling`).
     Learning both at once came out worse: the network then learns what counting does not know of rows that it sees
@@ -53,19 +56,18 @@ class PriorMixture(nn.Module):
         # For each part: with the network, and without it, in every view. Kept by name, so that a new scenario can
         # start from the gates that others have for the same thing.
         first = {NETWORK: 1.0, **{name: prior.config.first_gate for name, prior in priors.items()}}
+        logs = {name: math.log(max(gate, _CLOSED)) for name, gate in first.items()}
         shape = (2, len(self.views))
-        self.gate_2V = nn.ParameterDict({name: torch.full(shape, _opened(gate)) for name, gate in first.items()})
-        self.slope_2V = nn.ParameterDict({name: torch.zeros(shape) for name in first})
-        count_U = events.start_UP[:, Phase.TRAIN + 1] - events.start_UP[:, Phase.TRAIN]
-        self.register_buffer("middling", count_U.float().median().clamp(min=1), persistent=False)
-        self.middling: Tensor
+        self.gate_2V = nn.ParameterDict({name: torch.full(shape, log) for name, log in logs.items()})
+        self.weight_2V = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
+        self.occurrence = Occurrence(events.n_items)
         self.longest = LONGEST
         self._known: tuple[int, frozenset[Phase]] | None = None
         self.observe(events, [Phase.TRAIN])
 
     def names(self) -> list[str]:
-        """Names of the gates: the network's, then the priors'."""
-        return [NETWORK, *self.priors]
+        """Names of what is added up: the network, the priors, the terms of occurrence."""
+        return [NETWORK, *self.priors, *TERMS]
 
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         """Count the rows of some phases; counting the same again is free."""
@@ -75,6 +77,7 @@ class PriorMixture(nn.Module):
             return
         for prior in self._priors().values():
             prior.observe(events, known)
+        self.occurrence.observe(events, known)
         self._known, self._counted = (id(events), known), events
         count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
         self.longest = min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
@@ -85,39 +88,35 @@ class PriorMixture(nn.Module):
             prior.receive(data)
 
     def prior_scores(self, past: Windows, n_items: int, hidden: Windows | None = None) -> Tensor:
-        """What each prior says, ``[P, Q, N]``; items that came after the count get nothing from counts."""
-        scores = [prior(past, hidden) for prior in self._priors().values()]
+        """What priors and terms say, ``[P + 2, Q, N]``; items that came after the count get nothing."""
+        scores = [*(prior(past, hidden) for prior in self._priors().values()), *self.occurrence(past, hidden)]
         # A negative padding leaves out items that only stand for something, as for what a user has said.
         return torch.stack([functional.pad(score_QN, (0, n_items - score_QN.shape[1])) for score_QN in scores])
 
-    def gates(self, past: Windows, view: str) -> Tensor:
-        """The gates ``[Q, 1 + P]`` for Q histories, the network's first."""
-        gate_QG = self.gates_with(*self.parameters_of(view), past.length_B)
+    def gates(self, view: str) -> Tensor:
+        """Gates and weights of a view ``[3 + P]``, the network's first, in the order of :meth:`names`."""
+        gate_G = self.gates_of(self.parameters_of(view))
         if self.part == NO_PRIORS:
-            return torch.cat([torch.ones_like(gate_QG[:, :1]), torch.zeros_like(gate_QG[:, 1:])], dim=1)
-        return gate_QG
+            return torch.cat([torch.ones_like(gate_G[:1]), torch.zeros_like(gate_G[1:])])
+        return gate_G
 
-    def parameters_of(self, view: str) -> tuple[Tensor, Tensor]:
-        """``a`` and ``b`` of the gates of a view ``[1 + P]``, for the part that is asked for."""
+    def parameters_of(self, view: str) -> Tensor:
+        """Logarithms of gates, and weights, of a view ``[3 + P]``, for the part that is asked for."""
         place = int(self.part == PRIORS_ONLY), self.views.index(view)
-        gate_G = torch.stack([self.gate_2V[name][place] for name in self.names()])
-        return gate_G, torch.stack([self.slope_2V[name][place] for name in self.names()])
+        return torch.stack([value_2V[place] for value_2V in self._values()])
 
     @torch.no_grad()
-    def set_parameters(self, view: str, gate_G: Tensor, slope_G: Tensor) -> None:
-        """Give a view other gates, as :meth:`parameters_of` reads them."""
+    def set_parameters(self, view: str, value_G: Tensor) -> None:
+        """Give a view other gates and weights, as :meth:`parameters_of` reads them."""
         place = int(self.part == PRIORS_ONLY), self.views.index(view)
-        for number, name in enumerate(self.names()):
-            self.gate_2V[name][place] = gate_G[number]
-            self.slope_2V[name][place] = slope_G[number]
+        for value_2V, value in zip(self._values(), value_G, strict=True):
+            value_2V[place] = value
 
-    def gates_with(self, gate_G: Tensor, slope_G: Tensor, length_Q: Tensor) -> Tensor:
-        """The gates that some parameters give to histories of so many rows."""
-        known_Q1 = torch.log((1 + length_Q.float()) / (1 + self.middling)).unsqueeze(1)
-        gate_QG = functional.softplus(gate_G + slope_G * known_Q1)
-        if self.part != PRIORS_ONLY:
-            return gate_QG
-        return torch.cat([torch.zeros_like(gate_QG[:, :1]), gate_QG[:, 1:]], dim=1)
+    def gates_of(self, value_G: Tensor) -> Tensor:
+        """Gates and weights ``[3 + P]`` that some parameters give."""
+        gate_G, weight_T = value_G[: -len(TERMS)].exp(), value_G[-len(TERMS) :]
+        network = torch.zeros_like(gate_G[:1]) if self.part == PRIORS_ONLY else gate_G[:1]
+        return torch.cat([network, gate_G[1:], weight_T])
 
     @contextmanager
     def scoring(self, part: str) -> Iterator[None]:
@@ -128,22 +127,22 @@ class PriorMixture(nn.Module):
         finally:
             self.part = before
 
-    def forward(self, network_QN: Tensor, prior_PQN: Tensor, gate_QG: Tensor) -> Tensor:
+    def forward(self, network_QN: Tensor, prior_PQN: Tensor, gate_G: Tensor) -> Tensor:
         """Scores ``[Q, N]`` of the mixture."""
-        mixed_QN = gate_QG[:, :1] * network_QN
+        mixed_QN = gate_G[0] * network_QN
         for place, prior_QN in enumerate(prior_PQN.unbind(0), start=1):
-            mixed_QN = torch.addcmul(mixed_QN, gate_QG[:, place : place + 1], prior_QN)
+            mixed_QN = torch.addcmul(mixed_QN, gate_G[place], prior_QN)
         return mixed_QN
 
-    def shares(self, network_QN: Tensor, prior_PQN: Tensor, gate_QG: Tensor) -> dict[str, Tensor]:
+    def shares(self, network_QN: Tensor, prior_PQN: Tensor, gate_G: Tensor) -> dict[str, Tensor]:
         """What each part adds to the scores, ``[Q, N]`` by name."""
-        parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN]) * gate_QG.T.unsqueeze(2)
+        parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN]) * gate_G[:, None, None]
         return dict(zip(self.names(), parts_GQN.unbind(0), strict=True))
 
     def _priors(self) -> dict[str, Prior]:
         return dict(self.priors.items())  # type: ignore[arg-type]
 
-
-def _opened(gate: float) -> float:
-    """``a`` with ``softplus(a)`` the gate; one that starts closed must still be able to open."""
-    return math.log(math.expm1(max(gate, 1e-2)))
+    def _values(self) -> list[Tensor]:
+        # By name: a ParameterDict sorts its keys.
+        gates = [self.gate_2V[name] for name in (NETWORK, *self.priors)]
+        return [*gates, *(self.weight_2V[name] for name in TERMS)]

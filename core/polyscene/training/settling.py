@@ -18,17 +18,19 @@ from polyscene.model import PolysceneModel
 from polyscene.priors.counting import per_item
 from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
 from polyscene.priors.moments import latest, moments
+from polyscene.priors.occurrence import TERMS
 
 # Best items of each part that a row is fitted on: further down nothing decides about the top ten.
 _HEAD = 100
 # Targets of a row that are fitted, at most.
 _TARGETS = 32
 _CUT = 10
-# softplus of this is a gate of 0.1.
-_NEARLY_CLOSED = -2.25
-_ITERATIONS = 20
-# Strength of the belief in gates, and in slopes, as they were.
-_RIDGE_GATE, _RIDGE_SLOPE = 0.3, 3.0
+# Logarithm of the network's gate where it starts nearly closed.
+_NEARLY_CLOSED = -3.0
+# The first step of the search, in logarithms of gates and in weights, and the last.
+_FIRST, _LAST = 1.0, 0.125
+# By so much of itself NDCG must grow for a step to be taken: what is less is noise.
+_GAIN = 0.002
 _BATCH = 128
 # Training rows that stand in for validation rows where there are none.
 _ROWS = 512
@@ -40,7 +42,7 @@ def settle_gates(
     """Fit the gates of every scenario with priors to its validation rows.
 
     Of validation rows the network has learned nothing, and nothing was counted, so they say what each part is
-    worth; on its own training rows a network is better than on any others. What is fitted is a smooth NDCG: the
+    worth; on its own training rows a network is better than on any others. What is fitted is NDCG@10 itself: the
     likelihood of the rows would weigh the parts by how well they order the whole catalogue. Where there are no
     validation rows, training rows stand in, each left out of the statistics that score it.
 
@@ -98,7 +100,6 @@ class Asked:
         out_QC: bool, what is left out of the ranking, and what only fills up.
         target_QT: places of targets among the C items.
         found_QT: bool, which targets there are.
-        length_Q: rows of the histories.
         ideal_Q: what a perfect top ten would gain.
     """
 
@@ -107,30 +108,22 @@ class Asked:
     out_QC: Tensor
     target_QT: Tensor
     found_QT: Tensor
-    length_Q: Tensor
     ideal_Q: Tensor
 
 
 def at_head(
-    network_QN: Tensor,
-    prior_PQN: Tensor,
-    out_QN: Tensor,
-    target_QN: Tensor,
-    length_Q: Tensor,
-    *,
-    head: int = _HEAD,
+    network_QN: Tensor, prior_PQN: Tensor, out_QN: Tensor, target_QN: Tensor, *, head: int = _HEAD
 ) -> Asked:
     """What is fitted of full rankings: scores of the best items of each part, and targets among them.
 
     Args:
-        network_QN, prior_PQN: scores of all items.
+        network_QN, prior_PQN: scores of all items; the last of ``prior_PQN`` are the terms of occurrence.
         out_QN: bool, what is left out of the ranking.
         target_QN: bool, what should be found.
-        length_Q: rows of the histories.
-        head: best items of each part.
+        head: best items of each part but the terms, which order nothing by themselves.
     """
     lowest, n_items = torch.finfo(network_QN.dtype).min, network_QN.shape[1]
-    parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN])
+    parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN[: -len(TERMS)]])
     best = parts_GQN.masked_fill(out_QN, lowest).topk(min(head, n_items), dim=2).indices
     item_QC = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
     twice_QC = torch.zeros_like(item_QC, dtype=torch.bool)
@@ -150,7 +143,6 @@ def at_head(
         gone_QC,
         target_QT,
         found_QT > 0,
-        length_Q,
         ideal_T.cumsum(0)[(target_QN & ~out_QN).sum(dim=1).clamp(1, _CUT) - 1],
     )
 
@@ -159,86 +151,51 @@ def fit_gates(mixture: PriorMixture, view: str, parts: list[Asked]) -> None:
     """Fit the gates of one view to rows, in place: those of priors alone, and those with the network.
 
     The second fit starts where the gates are and, once more, at priors alone with the network nearly closed; what
-    has the better true NDCG stays. So a network that adds nothing takes nothing away either.
+    has the better NDCG stays. So a network that adds nothing takes nothing away either.
     """
     begun = mixture.parameters_of(view)
     with mixture.scoring(PRIORS_ONLY):
-        alone = _fitted(mixture, mixture.parameters_of(view), parts)
-        mixture.set_parameters(view, *alone)
-    beside = alone[0].clone(), alone[1].clone()
-    beside[0][0] = _NEARLY_CLOSED
-    found = [beside, *(_fitted(mixture, start, parts) for start in (begun, beside))]
-    mixture.set_parameters(view, *max(found, key=lambda gates: true_ndcg(mixture, gates, parts)))
+        beside, _ = _searched(mixture, mixture.parameters_of(view), parts)
+        mixture.set_parameters(view, beside)
+    beside[0] = _NEARLY_CLOSED
+    found = [_searched(mixture, start, parts) for start in (begun, beside)]
+    mixture.set_parameters(view, max(found, key=lambda pair: pair[1])[0])
 
 
-Gates = tuple[Tensor, Tensor]
-"""``a`` and ``b`` of a view's gates, ``[1 + P]`` each."""
+def _searched(mixture: PriorMixture, begun_G: Tensor, parts: list[Asked]) -> tuple[Tensor, float]:
+    """The best parameters that a compass search finds from some on, and their NDCG.
 
-
-def _fitted(mixture: PriorMixture, begun: Gates, parts: list[Asked]) -> Gates:
-    """The best gates that are found from some on: first for all ranks, then for the top ten alone.
-
-    Far from the top ten the second has no slope to follow.
+    It tries a step up and down of each in turn, and halves the step when none is better [Kolda, Lewis and Torczon,
+    SIAM Review 2003]. NDCG has no slope to follow, and smooth forms of it led elsewhere.
     """
-    whole = _climbed(mixture, begun, parts, cut=False)
-    found = [begun, whole, _climbed(mixture, whole, parts, cut=True)]
-    return max(found, key=lambda gates: true_ndcg(mixture, gates, parts))
-
-
-def _climbed(mixture: PriorMixture, begun: Gates, parts: list[Asked], *, cut: bool) -> Gates:
-    """Gates with the highest smooth NDCG that L-BFGS finds from some on."""
-    gate_G, slope_G = (tensor.detach() for tensor in begun)
-    rows = max(1.0, sum(float(part.found_QT.any(dim=1).sum()) for part in parts))
-    moved_2G = torch.zeros(2, len(gate_G), device=gate_G.device, requires_grad=True)
-    ridge_21 = torch.tensor([[_RIDGE_GATE], [_RIDGE_SLOPE]], device=gate_G.device)
-    optimizer = torch.optim.LBFGS([moved_2G], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        ridge = (ridge_21 * moved_2G.square()).sum() / rows
-        ridge.backward()
-        total = ridge.detach()
-        for part in parts:
-            gate_QG = mixture.gates_with(gate_G + moved_2G[0], slope_G + moved_2G[1], part.length_Q)
-            score_QC = mixture(part.network_QC, part.prior_PQC, gate_QG)
-            missed = -_smooth_ndcg(score_QC, part, cut=cut).sum() / rows
-            missed.backward()
-            total = total + missed.detach()
-        return total
-
-    with torch.enable_grad():
-        optimizer.step(loss)
-    moved_2G = moved_2G.detach()
-    return gate_G + moved_2G[0], slope_G + moved_2G[1]
-
-
-def _smooth_ndcg(score_QC: Tensor, part: Asked, *, cut: bool) -> Tensor:
-    """NDCG ``[Q]`` with smooth ranks: ``r = 1 + sum_j sigmoid(s_j - s)`` [Qin, Liu and Li, 2010].
-
-    The cut after ten, where it is asked for, is smooth as well: ``sigmoid(10.5 - r)``.
-    """
-    score_QT = score_QC.gather(1, part.target_QT)
-    above_QTC = torch.sigmoid(score_QC.unsqueeze(1) - score_QT.unsqueeze(2))
-    # A target is half above itself.
-    rank_QT = 0.5 + above_QTC.masked_fill(part.out_QC.unsqueeze(1), 0.0).sum(dim=2)
-    gain_QT = 1 / torch.log2(1 + rank_QT)
-    if cut:
-        gain_QT = gain_QT * torch.sigmoid(_CUT + 0.5 - rank_QT)
-    return torch.where(part.found_QT, gain_QT, 0.0).sum(dim=1) / part.ideal_Q
+    value_G, step = begun_G.detach().clone(), _FIRST
+    best = true_ndcg(mixture, value_G, parts)
+    while step >= _LAST:
+        moved = False
+        for place in range(len(value_G)):
+            for to in (step, -step):
+                tried_G = value_G.clone()
+                tried_G[place] += to
+                found = true_ndcg(mixture, tried_G, parts)
+                if found > (1 + _GAIN) * best:
+                    value_G, best, moved = tried_G, found, True
+                    break
+        step = step if moved else step / 2
+    return value_G, best
 
 
 @torch.no_grad()
-def true_ndcg(mixture: PriorMixture, gates: Gates, parts: list[Asked]) -> float:
+def true_ndcg(mixture: PriorMixture, value_G: Tensor, parts: list[Asked]) -> float:
     """Mean NDCG@10 of the rows; a target stands in the middle of items with the same score."""
     total, rows = 0.0, 0
     for part in parts:
-        score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_with(*gates, part.length_Q))
+        score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_of(value_G))
         score_QC = score_QC.masked_fill(part.out_QC, torch.finfo(score_QC.dtype).min)
         score_Q1C, score_QT1 = score_QC.unsqueeze(1), score_QC.gather(1, part.target_QT).unsqueeze(2)
         above_QT = (score_Q1C > score_QT1).sum(dim=2) + ((score_Q1C == score_QT1).sum(dim=2) - 1) / 2
         gain_QT = torch.where(part.found_QT & (above_QT < _CUT), 1 / torch.log2(2.0 + above_QT), 0.0)
         total += float((gain_QT.sum(dim=1) / part.ideal_Q).sum())
-        rows += len(part.length_Q)
+        rows += len(part.out_QC)
     return total / max(1, rows)
 
 
@@ -256,7 +213,7 @@ def _of_validation(
         target_QN = torch.zeros_like(out_QN)
         target_QN[requests.targets.row_M, requests.targets.item_M] = True
         prior_PQN = mixture.prior_scores(past, network_QN.shape[1])
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, past.length_B))
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN))
     return parts
 
 
@@ -285,5 +242,5 @@ def _of_rows(
         if subject.own_item_U is not None:
             out_QN = out_QN.scatter(1, subject.own_item_U[user_Q].unsqueeze(1), value=True)
         target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, asked.past.length_B))
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN))
     return parts
