@@ -4,7 +4,10 @@
     python -m benchmarks.speed.peers rechub classical     # some parts
     python -m benchmarks.speed.peers rechub --quick       # does it work? Nothing is written
 
-rechub: torch-rechub's SharedBottom, MMoE and PLE as three domains of MovieLens-1M (6 minutes)
+rechub: torch-rechub's SharedBottom, MMoE and PLE as three domains of MovieLens-1M (5 minutes)
+recbole: RecBole's SASRec on MovieLens-1M (6 minutes)
+classical: implicit's and LensKit's ALS and item-kNN on MovieLens-1M (4 minutes)
+peft: plain peft around MiniLM, training and mixed serving (2 minutes)
 
 Peers live in environments of their own, made with pip when they are first asked for, in a folder of the cache
 (POLYSCENE_CACHE). A peer that cannot be installed gives a row that says so.
@@ -19,10 +22,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import write_results
-from benchmarks.speed.peers import rechub
+from benchmarks.speed.peers import classical, plain_peft, recbole, rechub
 from benchmarks.speed.peers.rows import Rows
 
-PARTS: dict[str, Callable[[bool], Rows]] = {"rechub": rechub.measure}
+PARTS: dict[str, Callable[[bool], Rows]] = {
+    "rechub": rechub.measure,
+    "recbole": recbole.measure,
+    "classical": classical.measure,
+    "peft": plain_peft.measure,
+}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
 from polyscene.data.domains import scenario_of
 from polyscene.evaluation.models import evaluate_domains, evaluate_model
+from polyscene.evaluation.validation import steering_scores
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import load_host
 from polyscene.training.assembly import build_model
@@ -98,10 +99,15 @@ class Engine:
             curve.append((step, {name: value for name, value in values.items() if not name.endswith("/loss")}))
             mark = time.process_time()
 
-        model, learned = build_model(self.session, self.prepared.loaded)
+        self.model, learned = build_model(self.session, self.prepared.loaded)
         with tempfile.TemporaryDirectory() as folder:
-            self._fitting(model, learned, Path(folder), Progress(step=stepped, metrics=validated)).run()
-        return Trained(curve, self._tested(model.eval()))
+            self._fitting(self.model, learned, Path(folder), Progress(step=stepped, metrics=validated)).run()
+        return Trained(curve, self._tested(self.model.eval()))
+
+    def validation(self) -> dict[str, float]:
+        """The validation metric of each scenario over all its users, as the model in training is now."""
+        scores = steering_scores(self.model.eval(), self.prepared.subjects, self._lengths())
+        return {name: value for name, (_, value) in scores.items()}
 
     def trained_parameters(self) -> tuple[int, int]:
         """Parameters that a step changes: those of looked-up tables, and all others."""
@@ -117,13 +123,16 @@ class Engine:
                 others += parameter.numel()
         return looked_up, others
 
+    def _lengths(self) -> dict[str, int]:
+        return {name: one.config.max_history for name, one in self.loaded.items()}
+
     def _fitting(self, model: PolysceneModel, learned: Any, folder: Path, progress: Progress) -> Fitting:
         rows = self.config.trainer.batch_rows
         subjects = self.prepared.subjects
         return Fitting(model, learned, self.config, self.loaded, subjects, self.fabric, folder, progress, rows)
 
     def _tested(self, model: PolysceneModel) -> list[dict[str, Any]]:
-        lengths = {name: one.config.max_history for name, one in self.loaded.items()}
+        lengths = self._lengths()
         rows: list[dict[str, Any]] = []
         for name, length in lengths.items():
             rows += evaluate_model(model, self.prepared.subjects[name], length, method=OURS, seed=0)

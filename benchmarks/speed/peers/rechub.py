@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ import pandas as pd
 from benchmarks.speed.peers.engine import Engine, Trained
 from benchmarks.speed.peers.environments import RECHUB, NotInstalled
 from benchmarks.speed.peers.levels import common_level, seconds_to
-from benchmarks.speed.peers.peer import Peer
+from benchmarks.speed.peers.peer import Peer, save
 from benchmarks.speed.peers.rows import Rows
 from polyscene.data.phases import Phase
 from polyscene.training.loading import LoadedScenario
@@ -84,9 +83,7 @@ def train_both(rows: Rows, found: Comparison, steps: int, every: int) -> None:
         ]
     )
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.npz"
-        arrays: Any = columns(engine.loaded)
-        np.savez(path, **arrays)
+        path = save(Path(folder) / "rows.npz", columns(engine.loaded))
         size = engine.trained_parameters()[1]
         with Peer(RECHUB, "rechub_side", path, found.model, size) as peer:
             found.sizes = size, peer.ask("describe")["parameters"]
