@@ -60,14 +60,14 @@ def python_of(peer: Requirements) -> Path:
     if not finished.is_file():
         print(f"making an environment for {peer.name} (minutes)", flush=True)
         venv.create(folder, with_pip=True, clear=True)
-        _install(python, peer.packages)
+        install(python, peer.packages)
         if peer.alone:
-            _install(python, ["--no-deps", *peer.alone])
+            install(python, ["--no-deps", *peer.alone])
         finished.touch()
     return python
 
 
-def _install(python: Path, words: Sequence[str]) -> None:
+def install(python: Path, words: Sequence[str]) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.speed.peers.environments import Requirements, python_of
 
-_WORKERS = Path(__file__).parent / "workers"
+WORKERS = Path(__file__).parent / "workers"
 _TAIL = 1500
 
 
@@ -32,13 +32,15 @@ class Peer:
 
     def __init__(self, requirements: Requirements, worker: str, *arguments: object) -> None:
         self.name = requirements.name
+        self._folder = tempfile.TemporaryDirectory()  # libraries leave logs where they are
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed with the process)
         self._process = subprocess.Popen(
-            [str(python_of(requirements)), str(_WORKERS / f"{worker}.py"), *map(str, arguments)],
+            [str(python_of(requirements)), str(WORKERS / f"{worker}.py"), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
+            cwd=self._folder.name,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
 
@@ -66,6 +68,7 @@ class Peer:
         self._process.kill()
         self._process.communicate()
         self._said.close()
+        self._folder.cleanup()
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:

@@ -12,28 +12,19 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
+from benchmarks.speed.peers.domains import columns
 from benchmarks.speed.peers.engine import Engine, Trained
 from benchmarks.speed.peers.environments import RECHUB, NotInstalled
 from benchmarks.speed.peers.levels import common_level, seconds_to
 from benchmarks.speed.peers.peer import Peer, save
 from benchmarks.speed.peers.rows import Rows
-from polyscene.data.phases import Phase
-from polyscene.training.loading import LoadedScenario
 
 MODELS = {"shared bottom": "none", "mmoe": "mmoe", "ple": "ple"}
 """Our adapter for each of the peer's models."""
 BATCH, PASSES = 4096, 3  # how often the peer goes through the rows while ours does once
-LIKED = 3.0
-USER_FIELDS = ("user_id", "gender", "occupation", "zip_code", "age_group")
-ITEM_FIELDS = ("item_id", "first_genre")
-PARTS = {"train": Phase.TRAIN, "validation": Phase.VALIDATION, "test": Phase.TEST}
 PROTOCOL = "MovieLens-1M by age, fields of width 16, batches of 4,096 rows, one thread, processor seconds"
 
 
@@ -127,31 +118,3 @@ def report(rows: Rows, found: Comparison, ours: Trained, tested: float) -> None:
     for method, auc, size in ((me, ours.value("auc"), found.sizes[0]), (alone, tested, found.sizes[1])):
         rows.add(model, method, "test AUC, all rows", auc)
         rows.add(model, method, "parameters outside tables", size)
-
-
-def columns(loaded: Mapping[str, LoadedScenario]) -> dict[str, np.ndarray]:
-    """Rows of all domains as arrays ``PART/FIELD``, with ``size/FIELD`` values each."""
-    frames = {
-        part: pd.concat([_rows(one, k, phase) for k, one in enumerate(loaded.values())])
-        for part, phase in PARTS.items()
-    }
-    found: dict[str, np.ndarray] = {}
-    for name in [*USER_FIELDS, *ITEM_FIELDS]:
-        known = pd.Index(pd.concat([frame[name] for frame in frames.values()]).unique())
-        found[f"size/{name}"] = np.array(len(known))
-        for part, frame in frames.items():
-            found[f"{part}/{name}"] = known.get_indexer(pd.Index(frame[name])).astype(np.int64)
-    for part, frame in frames.items():
-        found[f"{part}/domain"] = frame["domain"].to_numpy(dtype=np.int64)
-        found[f"{part}/label"] = frame["label"].to_numpy(dtype=np.float32)
-    return found
-
-
-def _rows(one: LoadedScenario, domain: int, phase: Phase) -> pd.DataFrame:
-    user, row = one.events.rows([phase])
-    item = one.events.item_R.numpy()[row]
-    users = one.tables.users
-    assert users is not None
-    parts = {name: users[name].to_numpy()[user] for name in USER_FIELDS}
-    parts |= {name: one.tables.items[name].to_numpy()[item] for name in ITEM_FIELDS}
-    return pd.DataFrame(parts).assign(domain=domain, label=one.events.value_R.numpy()[row] > LIKED)

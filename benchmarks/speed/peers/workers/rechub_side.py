@@ -14,21 +14,20 @@ import copy
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from rechub_models import dense, network, widest
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from torch_rechub.basic.features import SparseFeature
-from torch_rechub.models.multi_task import MMOE, PLE, SharedBottom
 from torch_rechub.trainers import CTRTrainer
 from torch_rechub.utils.data import DataGenerator
 from turns import answer
 
-WIDTH, BATCH, TOWER, WIDEST = 16, 4096, {"dims": [8]}, 256
+BATCH = 4096
 ADAM: Any = {"lr": 1e-3, "weight_decay": 1e-5}  # what its trainers take by default
 
 
@@ -53,9 +52,9 @@ class Rechub:
         file = np.load(path)
         self.parts = {part: _columns(file, part) for part in ("train", "validation", "test")}
         sizes = {field: int(file[f"size/{field}"]) for field in self.parts["train"][0] if field != "domain"}
-        width = _width(lambda w: _network(name, sizes, w), int(parameters))
-        self.alone_model, self.shipped_model = (OwnTower(_network(name, sizes, width)) for _ in range(2))
-        self.described = {"parameters": _dense(self.alone_model), "width": width}
+        width = widest(lambda w: network(name, sizes, w), int(parameters))
+        self.alone_model, self.shipped_model = (OwnTower(network(name, sizes, width)) for _ in range(2))
+        self.described = {"parameters": dense(self.alone_model), "width": width}
         self.batches = self._ready()
         self.best, self.kept = 0.0, self.alone_model.state_dict()
         self.optimizer = torch.optim.Adam(self.alone_model.parameters(), **ADAM)
@@ -137,28 +136,6 @@ def _loaded(x: Any, y: np.ndarray) -> Iterator[Any]:
 def _columns(file: Any, part: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
     names = [key.split("/")[1] for key in file if key.startswith(f"{part}/") and key != f"{part}/label"]
     return {name: file[f"{part}/{name}"] for name in names}, file[f"{part}/label"][:, None]
-
-
-def _network(name: str, sizes: dict[str, int], width: int) -> nn.Module:
-    """A model with hidden layers of a width; other choices are those of the library's examples."""
-    features = [SparseFeature(field, vocab_size=size, embed_dim=WIDTH) for field, size in sizes.items()]
-    tasks, towers = ["classification"] * 3, [TOWER] * 3
-    if name == "shared bottom":
-        return SharedBottom(features, tasks, {"dims": [width]}, towers)
-    if name == "mmoe":
-        return MMOE(features, tasks, 4, {"dims": [width]}, towers)
-    return PLE(features, tasks, 1, 1, 1, {"dims": [width]}, towers)
-
-
-def _width(build: Callable[[int], nn.Module], parameters: int) -> int:
-    """The largest width with at most so many parameters outside the tables."""
-    fitting = [width for width in range(4, WIDEST, 2) if _dense(build(width)) <= parameters]
-    return max(fitting, default=4)
-
-
-def _dense(model: nn.Module) -> int:
-    tables = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding))
-    return sum(parameter.numel() for parameter in model.parameters()) - tables
 
 
 if __name__ == "__main__":
