@@ -35,7 +35,7 @@ class Peer:
         self._folder = tempfile.TemporaryDirectory()  # libraries leave logs where they are
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed with the process)
         self._process = subprocess.Popen(
-            [str(python_of(requirements)), str(WORKERS / f"{worker}.py"), *map(str, arguments)],
+            [str(python_of(requirements)), "-E", str(WORKERS / f"{worker}.py"), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
