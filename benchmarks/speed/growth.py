@@ -30,7 +30,8 @@ from benchmarks.speed.figures import Figures
 from benchmarks.speed.many import config_of, host
 from polyscene.registry.host import Host, load_host
 
-SCENARIOS, FEW, AT_ONCE = (1, 5, 50, 500), 5, 8
+SCENARIOS, FEW = (1, 5, 50, 500), 5
+WAYS = {"all in a batch": "null", "at most 8 in a batch": "8"}
 ITEMS = (1_000, 10_000, 100_000, 1_000_000)
 HISTORY = (10, 50, 100, 200)
 LOADED, KINDS = (5, 50, 500), ("gate", "bottleneck", "lora")
@@ -56,16 +57,18 @@ def main() -> None:
 
 def scenarios(figures: Figures, sizes: Sizes, rounds: int) -> None:
     """A step by the number of scenarios."""
+    for label, limit in WAYS.items():
+        seconds = scenario_steps(limit, sizes, rounds)
+        base = FEW if FEW in sizes else min(sizes)
+        _grown(figures, "training step, 8,000 rows, by scenarios", label, seconds, base)
+
+
+def scenario_steps(limit: str, sizes: Sizes, rounds: int) -> dict[int, list[float]]:
+    """Seconds of a step at each number of scenarios, of which a batch holds at most ``limit``."""
     plugins = host()
-    for label, limit in (("all in a batch", "null"), (f"at most {AT_ONCE} in a batch", str(AT_ONCE))):
-        overrides = ("trainer.batch_rows=8000", f"trainer.max_scenarios_per_step={limit}")
-        sides = {count: Training(config_of(plugins, count, *overrides), plugins) for count in sizes}
-        seconds = take_turns({count: one.step for count, one in sides.items()}, rounds, 1)
-        _grown(
-            figures, "training step, 8,000 rows, by scenarios", label, seconds, FEW if FEW in sizes else min(sizes)
-        )
-        del sides
-        gc.collect()
+    overrides = ("trainer.batch_rows=8000", f"trainer.max_scenarios_per_step={limit}")
+    sides = {count: Training(config_of(plugins, count, *overrides), plugins).step for count in sizes}
+    return take_turns(sides, rounds, 1)
 
 
 def items(figures: Figures, sizes: Sizes, rounds: int) -> None:
