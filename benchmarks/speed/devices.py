@@ -7,8 +7,8 @@ names of artists through the activation store, from an empty one. MAML is that o
     python -m benchmarks.speed.devices
     python -m benchmarks.speed.devices --turns 5 --threads 4
 
-Without a GPU the figures of the CPU are printed, it is said that there is nothing to compare, and no file is
-written.
+Without a GPU the figures are those of the CPU, and a row says that none was at hand; what a machine with one has
+measured is not overwritten.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -31,18 +30,14 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import mse_loss
 
 from benchmarks.quality.protocols import RealData
-from benchmarks.results import write_results
+from benchmarks.results import read_results, write_results
+from benchmarks.speed.engine import Training
 from benchmarks.speed.meta import RATE, ROWS, STEPS, _data, _head
 from polyscene.backbone import Backbone
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
-from polyscene.training.assembly import build_model
-from polyscene.training.fit import Fitting, Progress, task_weights
 from polyscene.training.meta.inner import descend
-from polyscene.training.objective import ObjectiveContext
-from polyscene.training.optimizer import build_optimizer, clip_gradients
-from polyscene.training.session import Session, prepare_torch
-from polyscene.training.step import Step, seed_step
+from polyscene.training.session import Session
 
 COMMAND = "python -m benchmarks.speed.devices"
 FIVE = "scenario=[ecommerce,video,music,social,kg]"
@@ -68,9 +63,12 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in given.only or parts:
         rows += parts[name](devices, given)
+    found = torch.cuda.get_device_name() if len(devices) > 1 else "none at hand"
+    rows.append(_row("GPUs", found, "cuda", "GPUs", [len(devices) - 1]))
     show(rows)
-    if devices == ["cpu"]:
-        Console().print("no GPU here: nothing to compare with, and nothing was written")
+    kept = any(row["metric"] == "GPUs" and row["mean"] for row in read_results().get("devices", []))
+    if devices == ["cpu"] and kept:
+        Console().print("no GPU here: the figures of another machine that has one are kept")
     elif not given.only:
         write_results("devices", rows)
 
@@ -101,30 +99,12 @@ def stepping(device: str, threads: int, *overrides: str) -> tuple[Callable[[int]
     """A training on a device, step by step, and its rows in a step."""
     data = RealData()
     lines = [*overrides, f"data.root={data.root}", f"trainer.threads={threads}", f"trainer.accelerator={device}"]
-    config = resolve_train(compose("train", lines, data.host), data.host)
-    prepare_torch(config)
-    fabric = Fabric(accelerator=device, devices=1, precision=config.trainer.precision)
-    session = Session(config, data.host, fabric.device, say=lambda _: None)
-    loaded = session.load()
-    model, learned = build_model(session, loaded)
-    objective = config.strategy.build().objective(ObjectiveContext(config, model, loaded.scenarios))
-    objective = objective.to(fabric.device)
-    plain = build_optimizer(nn.ModuleList([model, objective]), config.trainer)
-    count = config.trainer.batch_rows
-    sampler = Fitting(model, learned, config, loaded.scenarios, {}, fabric, Path(), Progress(), count)._sampler()
-    wrapped, optimizer = fabric.setup(model, plain)
-    step = Step(model, wrapped, fabric, task_weights(loaded.scenarios), 1, config.seed)
+    own = Training(resolve_train(compose("train", lines, data.host), data.host), data.host)
 
     def one(number: int) -> None:
-        wrapped.train()
-        batch = sampler.draw(number)
-        seed_step(config.seed, number, 0)
-        objective.backward(step, number, batch, last=True)
-        clip_gradients(fabric, plain, model.router, config.trainer.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        own.step(number)
 
-    return one, count
+    return one, own.config.trainer.batch_rows
 
 
 def encoding(devices: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
