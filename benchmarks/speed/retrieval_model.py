@@ -16,8 +16,9 @@ from benchmarks.speed.figures import Figures
 from benchmarks.speed.latency import add_percentiles, in_turns
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
+from polyscene.evaluation.serving import served
 from polyscene.registry.host import load_host
-from polyscene.retrieval import Best, RetrievalConfig, Retriever, Served
+from polyscene.retrieval import Best, RetrievalConfig, Retriever
 from polyscene.training.assembly import build_model
 from polyscene.training.fit import Fitting, Progress
 from polyscene.training.session import Session, prepare_torch
@@ -40,25 +41,25 @@ def measure(
     figures: Figures, retriever: Retriever, method: str, *, k: int, users: int, rounds: int, steps: int
 ) -> None:
     """One user of the first scenario, and many of all."""
-    served = retriever.served
-    sizes = ", ".join(f"{name} {one.events.n_items:,}" for name, one in served.items())
+    scenarios = retriever.served
+    sizes = ", ".join(f"{name} {one.events.n_items:,}" for name, one in scenarios.items())
     place = f"a model trained for {steps} steps, from user ids to lists, k = {k}, one thread", f"items: {sizes}"
-    generator, first = torch.Generator().manual_seed(0), next(iter(served))
+    generator, first = torch.Generator().manual_seed(0), next(iter(scenarios))
     drawn = {
-        name: torch.randint(one.events.n_users, (users // len(served),), generator=generator)
-        for name, one in served.items()
+        name: torch.randint(one.events.n_users, (users // len(scenarios),), generator=generator)
+        for name, one in scenarios.items()
     }
     user = cycle(drawn[first].split(1))
-    one, many = f"{method}, one user", f"{method}, {users} users of {len(served)} scenarios"
+    one, many = f"{method}, one user", f"{method}, {users} users of {len(scenarios)} scenarios"
     times = in_turns({one: lambda: find(retriever, {first: next(user)}, k)}, rounds, 100)
     times |= in_turns({many: lambda: find(retriever, drawn, k)}, rounds, 3)
     for side, times_RM in times.items():
         add_percentiles(figures, *place, side, times_RM)
     if not retriever.indexes:
         return
-    lists = Retriever(retriever.model, served, RetrievalConfig(approximate_above=1))
+    lists = Retriever(retriever.model, scenarios, RetrievalConfig(approximate_above=1))
     true, found = find(retriever, drawn, k), find(lists, drawn, k)
-    for name in served:
+    for name in scenarios:
         hit_BKK = found[name].item_BK.unsqueeze(2) == true[name].item_BK.unsqueeze(1)
         shares = hit_BKK.any(dim=1).float().mean(dim=1).tolist()
         figures.add(*place, f"{method}, approximate, {name}", f"recall@{k}", shares)
@@ -87,8 +88,5 @@ def build(*, priors: bool, steps: int) -> Retriever:
         rows = config.trainer.batch_rows
         with tempfile.TemporaryDirectory() as folder:
             Fitting(model, learned, config, loaded, subjects, fabric, Path(folder), Progress(), rows).run()
-    served = {
-        name: Served(one.events, loaded[name].config.max_history, one.scenario.views[0], one.own_item_U)
-        for name, one in subjects.items()
-    }
-    return Retriever(model.eval(), served)
+    asked = {name: served(subject, loaded[name].config.max_history) for name, subject in subjects.items()}
+    return Retriever(model.eval(), asked)

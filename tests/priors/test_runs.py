@@ -13,6 +13,7 @@ from polyscene.config.schema import DataConfig, EvaluateConfig, TrainConfig
 from polyscene.errors import ConfigError
 from polyscene.evaluation.recommend import recommend_from
 from polyscene.evaluation.run import evaluate
+from polyscene.evaluation.serving import retriever_of
 from polyscene.priors.occurrence import TERMS
 from polyscene.report import read_metrics
 from polyscene.training.assembly import build_model
@@ -100,6 +101,18 @@ def test_parts_are_refused_where_nothing_is_counted(tmp_path: Path) -> None:
 def test_parts_are_refused_where_priors_are_switched_off(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'no_priors' changes nothing in this run: model\.priors is false"):
         train(config_of(tmp_path / "run", "model.priors=false", "controls=[no_priors]"), tiny_host())
+
+
+def test_a_served_run_recommends_what_the_command_does(run: Path) -> None:
+    one = restored(run)
+    retriever = retriever_of(one)
+    assert set(retriever.served) == {SHOP, LIKES}
+    queries = {name: retriever.query(name, torch.tensor([3, 5])) for name in (SHOP, LIKES)}
+    for name, best in retriever.find(queries, 5).items():
+        tables = one.loaded.scenarios[name].tables
+        for place, user in enumerate((3, 5)):
+            found = recommend_from(one, name, str(tables.users["user_id"].iloc[user]), 5)
+            assert tables.items["item_id"].iloc[best.item_BK[place].tolist()].tolist() == found.items
 
 
 @pytest.mark.parametrize("name", [SHOP, LIKES])

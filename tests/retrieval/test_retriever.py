@@ -11,6 +11,7 @@ from torch import Tensor
 
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
+from polyscene.errors import ConfigError
 from polyscene.evaluation.evaluator import model_scorer
 from polyscene.evaluation.ranking import rank_targets
 from polyscene.evaluation.requests import POPULATIONS, Requests
@@ -255,3 +256,8 @@ def test_a_history_that_no_row_holds_is_served(world: World) -> None:
     found = world.retriever.find({LIKES: Query(windows.user_B, windows, "all")}, K)[LIKES]
     assert found.item_BK.shape == (2, K)
     assert not torch.equal(found.score_BK[0], found.score_BK[1])
+
+
+def test_a_scenario_that_is_not_served_is_named(world: World) -> None:
+    with pytest.raises(ConfigError, match="'shopp' is not served"):
+        world.retriever.query("shopp", torch.tensor([0]))

@@ -14,10 +14,11 @@ from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError, did_you_mean
 from polyscene.evaluation.asked import ask
 from polyscene.evaluation.explain import Reason, explained, graph_to_explain
+from polyscene.evaluation.serving import served
 from polyscene.evaluation.titles import item_titles
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
-from polyscene.retrieval import Retriever, Served
+from polyscene.retrieval import Retriever
 from polyscene.routing import LABEL, NO_ROUTER, Route, no_router_error
 from polyscene.tasks.cross import CrossTask
 from polyscene.tasks.task import PairTask
@@ -122,11 +123,10 @@ def recommend_from(
     asked = ask(run.session, model, name, loaded, user=user, text=text, new_items=new_items)
     loaded, events = asked.loaded, asked.loaded.events.to(model.device)
     subject = run.session.subject(name, loaded)
-    view = replace(subject.scenario.views[0], mask_history=False) if asked.by_text else subject.scenario.views[0]
-    served = Served(
-        subject.events, loaded.config.max_history, view, subject.own_item_U, asked.counted.to(model.device)
-    )
-    retriever = Retriever(model, {name: served})
+    one = replace(served(subject, loaded.config.max_history), counted=asked.counted.to(model.device))
+    if asked.by_text:
+        one = replace(one, view=replace(one.view, mask_history=False))
+    retriever = Retriever(model, {name: one})
     query = retriever.query(name, torch.tensor([asked.user], device=model.device))
     query = replace(query, candidates_N=torch.arange(events.n_items, device=model.device) < asked.n_items)
     if isinstance(task, CrossTask):

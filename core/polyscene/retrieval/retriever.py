@@ -10,13 +10,14 @@ from torch import Tensor
 from polyscene.adapters.bank import Routing
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
+from polyscene.errors import ConfigError, did_you_mean
 from polyscene.model import PolysceneModel
 from polyscene.retrieval.best import Best, best_of_blocks
 from polyscene.retrieval.config import RetrievalConfig
 from polyscene.retrieval.index import Index, build_index
 from polyscene.retrieval.order import item_codes
 from polyscene.retrieval.query import Query, Served, query_of_users
-from polyscene.retrieval.scores import by_products, network_scores, with_priors
+from polyscene.retrieval.scores import by_products, network_scores, reads_vectors, with_priors
 from polyscene.routing import LABEL, Route, taken
 
 # Scores of whole catalogues that are held at once, where they are not inner products alone.
@@ -27,9 +28,8 @@ class Retriever:
     """Lists of the best items, equal to the top of a full ranking.
 
     Item vectors are computed once, here. Where scores are inner products alone they become the keys of an index,
-    exact or approximate. Priors say something of every item and are a network of their own, so with them, as with
-    tasks that read or judge a user and an item together, all items are scored. Requests change nothing: one
-    retriever may serve several threads.
+    exact or approximate. Priors may lift any item, so with them, as with tasks that read or judge a user and an
+    item together, all items are scored. Requests change nothing: one retriever may serve several threads.
 
     Args:
         model: in eval mode; its tasks and priors count what is known by now.
@@ -50,14 +50,22 @@ class Retriever:
         self.indexes: dict[str, Index] = {}
         for name, one in self.served.items():
             model.observe(name, one.events if one.counted is None else one.counted, Phase)
+            if not reads_vectors(model, name):
+                continue
+            x_Nd = self.catalogues[name].all()
             if (task := by_products(model, name)) is not None:
-                items_N = torch.arange(model.n_items[name], device=model.device)
-                keys = task.keys(self.catalogues[name].all(), items_N)
+                keys = task.keys(x_Nd, torch.arange(len(x_Nd), device=model.device))
                 self.indexes[name] = build_index(*keys, config or RetrievalConfig())
 
     @torch.inference_mode()
     def query(self, name: str, user_B: Tensor, view: View | None = None) -> Query:
-        """What known users (int64 ``[B]``) ask of a scenario."""
+        """What known users (int64 ``[B]``) ask of a scenario.
+
+        Raises:
+            ConfigError: the scenario is not served.
+        """
+        if name not in self.served:
+            raise ConfigError(f"'{name}' is not served", where="scenario", fix=did_you_mean(name, self.served))
         mixture, served = self.model.mixture(name), self.served[name]
         return query_of_users(served, user_B, view or served.view, 0 if mixture is None else mixture.longest)
 

@@ -21,6 +21,12 @@ def by_products(model: PolysceneModel, name: str) -> ProductTask | None:
     return task if isinstance(task, ProductTask) and not adapted and model.mixture(name) is None else None
 
 
+def reads_vectors(model: PolysceneModel, name: str) -> bool:
+    """Whether the vectors of all items are needed to answer requests of a scenario."""
+    task = model.main_task(name)
+    return not (task.reads_together or isinstance(task, CrossTask))
+
+
 def network_scores(
     model: PolysceneModel,
     name: str,
