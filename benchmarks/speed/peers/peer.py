@@ -57,15 +57,22 @@ class Peer:
             self._process.stdin.flush()
             return json.loads(self._process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
-            self._process.wait()
+            self._end(seconds=10)  # it may be writing why
             self._said.seek(0)
             raise RuntimeError(f"{self.name} ended at '{what}':\n{self._said.read()[-_TAIL:]}") from None
 
     def __enter__(self) -> Peer:
         return self
 
+    def _end(self, seconds: float) -> None:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
+        self._end(seconds=0)
         self._process.communicate()
         self._said.close()
         self._folder.cleanup()
