@@ -12,7 +12,7 @@ and every figure is a median over rounds. Interactions, up to 50 million, are th
 - history: 4,000 rows in windows of 10 to 200 steps.
 - adapters: 64 rows over all scenarios that are loaded, after a transformer of 2 layers over 50 steps.
 
-    python -m benchmarks.speed.growth                       # 3 minutes on two quiet cores, 4 GB
+    python -m benchmarks.speed.growth                       # 3 minutes on two quiet cores, 2 GB
     python -m benchmarks.speed.growth --parts items --sizes 1000 10000
 """
 
