@@ -217,7 +217,7 @@ class Fitting:
         """Weigh network and priors by validation rows, of which neither knows anything."""
         if not len(self.model.priors):
             return
-        settle_gates(self.model.eval(), self.subjects, self._lengths(), _VALIDATION_USERS)
+        settle_gates(self.model.eval(), self.subjects, self._lengths())
         if self.fabric.is_global_zero:
             save_model(self.folder, self.model, self.learned)
         self.fabric.barrier()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import torch
@@ -32,13 +33,13 @@ _FIRST, _LAST = 1.0, 0.125
 # By so much of itself NDCG must grow for a step to be taken: what is less is noise.
 _GAIN = 0.002
 _BATCH = 128
+# Scores of users and items that are looked at: seconds, and thousands of users of all but the largest catalogues.
+_SCORES = 40_000_000
 # Training rows that stand in for validation rows where there are none.
 _ROWS = 512
 
 
-def settle_gates(
-    model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int], limit: int = 0
-) -> None:
+def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int]) -> None:
     """Fit the gates of every scenario with priors to its validation rows.
 
     Of validation rows the network has learned nothing, and nothing was counted, so they say what each part is
@@ -50,14 +51,14 @@ def settle_gates(
         model: the model, in eval mode, with training rows counted.
         subjects: the scenarios' requests.
         lengths: rows of the past that the network reads, by scenario.
-        limit: at most so many users of a scenario; 0 takes all.
     """
     for name, subject in subjects.items():
         mixture = model.mixture(name)
         if mixture is None:
             continue
         for view in subject.scenario.views:
-            parts = _of_validation(model, mixture, subject, lengths[name], view, users=limit)
+            users = max(1, _SCORES // subject.events.n_items)
+            parts = _of_validation(model, mixture, subject, lengths[name], view, users=users)
             if parts:
                 fit_gates(mixture, view.name, parts)
             else:
@@ -165,22 +166,19 @@ def fit_gates(mixture: PriorMixture, view: str, parts: list[Asked]) -> None:
 def _searched(mixture: PriorMixture, begun_G: Tensor, parts: list[Asked]) -> tuple[Tensor, float]:
     """The best parameters that a compass search finds from some on, and their NDCG.
 
-    It tries a step up and down of each in turn, and halves the step when none is better [Kolda, Lewis and Torczon,
-    SIAM Review 2003]. NDCG has no slope to follow, and smooth forms of it led elsewhere.
+    Of all single steps up and down it takes the best, and halves them when none is better [Kolda, Lewis and
+    Torczon, SIAM Review 2003]. NDCG has no slope to follow, and smooth forms of it led elsewhere.
     """
     value_G, step = begun_G.detach().clone(), _FIRST
     best = true_ndcg(mixture, value_G, parts)
+    steps_SG = torch.cat([torch.eye(len(value_G)), -torch.eye(len(value_G))]).to(value_G)
     while step >= _LAST:
-        moved = False
-        for place in range(len(value_G)):
-            for to in (step, -step):
-                tried_G = value_G.clone()
-                tried_G[place] += to
-                found = true_ndcg(mixture, tried_G, parts)
-                if found > (1 + _GAIN) * best:
-                    value_G, best, moved = tried_G, found, True
-                    break
-        step = step if moved else step / 2
+        tried_SG = value_G + step * steps_SG
+        found, tried_G = max(((true_ndcg(mixture, one_G, parts), one_G) for one_G in tried_SG), key=itemgetter(0))
+        if found > (1 + _GAIN) * best:
+            value_G, best = tried_G, found
+        else:
+            step /= 2
     return value_G, best
 
 
