@@ -8,8 +8,8 @@ with all artists) for music, D for social; facts of kg are split at random with 
 method is asked for the same rows: baselines count training and validation rows, models learn from training rows,
 choose their best step and their gates on validation rows, and see both as history. Rankings are full. Batches draw
 rows in proportion to what each scenario has (temperature 1), so that small ones are not learned by heart while
-large ones are still learning, and a scenario whose validation score no longer grows leaves its rows to the others. The split of social has no validation rows, so a tenth of its training rows become
-such.
+large ones are still learning, and a scenario whose validation score no longer grows leaves its rows to the others.
+The split of social has no validation rows, so a tenth of its training rows become such.
 
 Kinds of runs:
 
