@@ -26,6 +26,8 @@ _HEAD = 100
 # Targets of a row that are fitted, at most.
 _TARGETS = 32
 _CUT = 10
+# Scores that a target is compared with.
+_NEAR = 32
 # Logarithm of the network's gate where it starts nearly closed.
 _NEARLY_CLOSED = -3.0
 # The first step of the search, in logarithms of gates and in weights, and the last.
@@ -189,8 +191,10 @@ def true_ndcg(mixture: PriorMixture, value_G: Tensor, parts: list[Asked]) -> flo
     for part in parts:
         score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_of(value_G))
         score_QC = score_QC.masked_fill(part.out_QC, torch.finfo(score_QC.dtype).min)
-        score_Q1C, score_QT1 = score_QC.unsqueeze(1), score_QC.gather(1, part.target_QT).unsqueeze(2)
-        above_QT = (score_Q1C > score_QT1).sum(dim=2) + ((score_Q1C == score_QT1).sum(dim=2) - 1) / 2
+        # The best are enough: who is below them, or among so many with one score, is not in the top ten.
+        best_Q1K = score_QC.topk(min(_NEAR, score_QC.shape[1]), dim=1).values.unsqueeze(1)
+        score_QT1 = score_QC.gather(1, part.target_QT).unsqueeze(2)
+        above_QT = (best_Q1K > score_QT1).sum(dim=2) + ((best_Q1K == score_QT1).sum(dim=2) - 1) / 2
         gain_QT = torch.where(part.found_QT & (above_QT < _CUT), 1 / torch.log2(2.0 + above_QT), 0.0)
         total += float((gain_QT.sum(dim=1) / part.ideal_Q).sum())
         rows += len(part.out_QC)
