@@ -35,8 +35,8 @@ _FIRST, _LAST = 1.0, 0.125
 # By so much of itself NDCG must grow for a step to be taken: what is less is noise.
 _GAIN = 0.002
 _BATCH = 128
-# Scores of users and items that are looked at: seconds, and thousands of users of all but the largest catalogues.
-_SCORES = 40_000_000
+# Scores of users and items that are looked at, which takes seconds, and users of a large catalogue at least.
+_SCORES, _LEAST_USERS = 40_000_000, 1_000
 # Training rows that stand in for validation rows where there are none.
 _ROWS = 512
 
@@ -59,7 +59,7 @@ def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths
         if mixture is None:
             continue
         for view in subject.scenario.views:
-            users = max(1, _SCORES // subject.events.n_items)
+            users = max(_LEAST_USERS, _SCORES // subject.events.n_items)
             parts = _of_validation(model, mixture, subject, lengths[name], view, users=users)
             if parts:
                 fit_gates(mixture, view.name, parts)
