@@ -5,8 +5,8 @@ Everything is generated, the model is the default one, one thread. Sides take tu
 and every figure is a median over rounds. Interactions, up to 50 million, are those of
 ``benchmarks.memory.interactions``.
 
-- scenarios: 8,000 rows over 1 to 500 scenarios of 300 items, all of them in every batch, and at most 8 in one
-  (``trainer.max_scenarios_per_step``).
+- scenarios: 8,000 rows over 1 to 500 scenarios of 300 items, all of them in every batch, and at most 16 in
+  one as by default (``trainer.max_scenarios_per_step``).
 - items: 2,048 rows of one scenario of a million interactions; up to 5,000 items the softmax is over all, above
   over 2,048 sampled candidates.
 - history: 4,000 rows in windows of 10 to 200 steps.
@@ -31,7 +31,7 @@ from benchmarks.speed.many import config_of, host
 from polyscene.registry.host import Host, load_host
 
 SCENARIOS, FEW = (1, 5, 50, 500), 5
-WAYS = {"all in a batch": "null", "at most 8 in a batch": "8"}
+WAYS = {"all in a batch": "null", "at most 16 in a batch": "16"}
 ITEMS = (1_000, 10_000, 100_000, 1_000_000)
 HISTORY = (10, 50, 100, 200)
 LOADED, KINDS = (5, 50, 500), ("gate", "bottleneck", "lora")

@@ -144,17 +144,35 @@ def test_every_row_comes_once_before_any_comes_twice() -> None:
     count = 7
     drawn: list[int] = []
     for step in range(3 * len(wanted)):
-        drawn += sampler.draw(count, generator, step).row_BT[:, 0].tolist()
+        drawn += sampler.draw(count, generator, step * count).row_BT[:, 0].tolist()
     orders = [drawn[start : start + len(wanted)] for start in range(0, 3 * len(wanted), len(wanted))]
     assert [sorted(order) for order in orders] == [wanted] * 3
     assert len({tuple(order) for order in orders}) == 3
     # A step draws the same rows whatever was drawn before: resumed runs go on as they would have.
-    again = RowSampler(events, seed=3).draw(count, generator, 5)
+    again = RowSampler(events, seed=3).draw(count, generator, 5 * count)
     assert again.row_BT[:, 0].tolist() == drawn[5 * count : 6 * count]
     users, rows = events.rows([Phase.TRAIN])
     assert dict(zip(rows.tolist(), users.tolist(), strict=True)) | dict(
         zip(again.row_BT[:, 0].tolist(), again.user_B.tolist(), strict=True)
     ) == dict(zip(rows.tolist(), users.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("at_once", [2, 6])
+def test_scenarios_that_take_turns_go_through_their_rows_evenly(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samplers = {name: RowSampler(make_events(), seed=number) for number, name in enumerate("abcdef")}
+    mixed = MixedSampler(samplers, dict.fromkeys(samplers, 1.0), Share(0.5, 12, at_once), 0)
+    orders: list[int] = []
+    shuffle = torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda n, **more: (orders.append(n), shuffle(n, **more))[1])
+    rows = samplers["a"].n_rows
+    drawn = torch.cat([one.row_BT[:, 0] for step in range(6 * rows) for one in mixed.draw(step).values()])
+    assert len(drawn) == 12 * 6 * rows
+    share_R = torch.bincount(drawn)[make_events().rows([Phase.TRAIN])[1]] / len(drawn)
+    assert torch.allclose(share_R, torch.full((rows,), 1 / rows), rtol=0 if at_once == 6 else 0.25, atol=1e-6)
+    # Whoever comes up more rarely takes more rows then: no order is begun before the last one is nearly through.
+    assert orders.count(rows) < 2.2 * len(drawn) / rows
 
 
 def weights_of(events: Events) -> torch.Tensor:
@@ -192,7 +210,10 @@ def test_a_pass_over_rows_holds_each_as_often_as_its_weight_says() -> None:
     weight_R = weights_of(events)
     sampler = RowSampler(events, seed=3, weights_R=weight_R)
     passes = [
-        torch.bincount(sampler.draw(sampler.n_rows, torch.Generator(), step).row_BT[:, 0], minlength=len(weight_R))
+        torch.bincount(
+            sampler.draw(sampler.n_rows, torch.Generator(), step * sampler.n_rows).row_BT[:, 0],
+            minlength=len(weight_R),
+        )
         for step in range(200)
     ]
     train = torch.from_numpy(events.rows([Phase.TRAIN])[1])
@@ -202,7 +223,7 @@ def test_a_pass_over_rows_holds_each_as_often_as_its_weight_says() -> None:
     assert (counts <= expected.ceil()).all()
     assert torch.allclose(counts.double().mean(0), expected.double(), atol=0.1)
     assert not torch.equal(
-        sampler.draw(9, torch.Generator(), 0).row_BT, sampler.draw(9, torch.Generator(), 1).row_BT
+        sampler.draw(9, torch.Generator(), 0).row_BT, sampler.draw(9, torch.Generator(), 9).row_BT
     )
 
 

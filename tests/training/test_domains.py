@@ -30,7 +30,7 @@ DECISIONS = ("precision", "recall", "f1", "balanced_accuracy")
 
 def batch_of(loaded: Loaded, count: int = 16) -> dict[str, Windows]:
     return {
-        name: RowSampler(one.events, seed=0).draw(count, step_generator(0, 0, "cpu"), step=0)
+        name: RowSampler(one.events, seed=0).draw(count, step_generator(0, 0, "cpu"))
         for name, one in loaded.scenarios.items()
     }
 

@@ -87,8 +87,9 @@ class TrainerConfig:
     fiftieth of its score; 0 lets none rest. Training ends when all rest."""
     temperature: float = bounded(0.5, at_least=0, at_most=1)
     """Scenarios are drawn in proportion to rows ** temperature: 1 by size, 0 all alike."""
-    max_scenarios_per_step: int | None = bounded(None, at_least=1)
-    """Scenarios in one batch at most; null mixes all."""
+    max_scenarios_per_step: int | None = bounded(16, at_least=1)
+    """Scenarios in one batch at most, drawn anew for each step, so that a hundred cost what these do; null mixes
+    all."""
     log_cosine: bool = False
     """Write the cosines between the scenarios' gradients at each evaluation, even where no balancer needs them."""
     threads: int | None = bounded(None, at_least=1)

@@ -39,8 +39,8 @@ class Sampler(Protocol):
     length: int
     n_rows: int
 
-    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
-        """``count`` windows of a step."""
+    def draw(self, count: int, generator: torch.Generator, first: int = 0) -> Windows:
+        """``count`` windows of a step; ``first`` is how many were drawn before, as far as anybody keeps count."""
         ...
 
 
@@ -81,8 +81,8 @@ class WindowSampler:
             self.keep_R = places.keep_R.to(events.item_R.device)
             self.n_marks = int(self.mark_P[-1])
 
-    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
-        """``count`` windows, by index lookups on the device; which ones does not depend on the step's number."""
+    def draw(self, count: int, generator: torch.Generator, first: int = 0) -> Windows:
+        """``count`` windows, by index lookups on the device; which ones does not depend on those before."""
         place_B = self._places(count, generator)
         user_B = torch.searchsorted(self.last_place_U, place_B, right=True)
         start_B, stop_B = self.start_U[user_B], self.stop_U[user_B]
@@ -135,9 +135,8 @@ class RowSampler:
             self.n_marks = int(self.mark_M[-1])
         self._epoch, self._order_M = -1, self.row_M
 
-    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
-        """Windows of one row: those that a step takes when every step takes ``count``."""
-        first = step * count
+    def draw(self, count: int, generator: torch.Generator, first: int = 0) -> Windows:
+        """Windows of one row: the ``count`` that come after ``first`` in going through all rows."""
         place_B = torch.cat([self._places(start, stop) for start, stop in self._stretches(first, first + count)])
         row_B1 = self.row_M[place_B].unsqueeze(1)
         return windows_of_rows(
@@ -207,6 +206,8 @@ class MixedSampler:
         self.samplers, self.share, self.seed = dict(samplers), share, seed
         self.names = list(samplers)
         self.mass_K = [weights[name] * samplers[name].n_rows ** share.temperature for name in self.names]
+        everybody = sum(self.mass_K)
+        self._usual_K = [self._count(k, everybody) for k in range(len(self.names))]
 
     def draw(self, step: int, without: Collection[str] = ()) -> dict[str, Windows]:
         """The batch of a step: the same for the same seed and step; rows of scenarios left out go to others."""
@@ -215,11 +216,14 @@ class MixedSampler:
         batch = {}
         for k in chosen:
             sampler = self.samplers[self.names[k]]
-            rows = self.share.rows * self.mass_K[k] / total
-            count = max(1, round(rows / sampler.length))
             generator = step_generator(self.seed * 1009 + k, step, sampler.events.item_R.device)
-            batch[self.names[k]] = sampler.draw(count, generator, step)
+            # Whoever is chosen in one of n steps takes the rows of n steps: a pass over all rows stays one.
+            batch[self.names[k]] = sampler.draw(self._count(k, total), generator, step * self._usual_K[k])
         return batch
+
+    def _count(self, k: int, total: float) -> int:
+        """Windows of a scenario in a step of scenarios with so much mass together."""
+        return max(1, round(self.share.rows * self.mass_K[k] / total / self.samplers[self.names[k]].length))
 
     def _chosen(self, step: int, among: list[int]) -> list[int]:
         if len(among) <= self.share.max_scenarios:

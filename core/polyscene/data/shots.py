@@ -68,7 +68,7 @@ class ShotSampler:
         self.user_S, self.row_S = (torch.from_numpy(array).to(events.item_R.device) for array in (user, row))
         self.n_rows = len(row)
 
-    def draw(self, count: int, generator: torch.Generator, step: int = 0) -> Windows:
+    def draw(self, count: int, generator: torch.Generator, first: int = 0) -> Windows:
         """``count`` windows: all shots, each as often as the others or once more."""
         shots = len(self.row_S)
         device = self.row_S.device

@@ -61,7 +61,7 @@ def learn(
     for step in range(config.steps):
         rate = learning_rate(step, trainer)
         set_learning_rate(optimizer, rate)
-        windows = sampler.draw(count, step_generator(seed, step, model.device), step)
+        windows = sampler.draw(count, step_generator(seed, step, model.device), step * count)
         seed_step(seed, step)
         loss = _loss(model, name, events, windows, weights)
         if not loss.requires_grad:
