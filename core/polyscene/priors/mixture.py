@@ -61,9 +61,10 @@ class PriorMixture(nn.Module):
         self.gate_2V = nn.ParameterDict({name: torch.full(shape, log) for name, log in logs.items()})
         self.weight_2V = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
         self.occurrence = Occurrence(events.n_items)
-        self.longest = LONGEST
-        self._known: tuple[int, frozenset[Phase]] | None = None
-        self.observe(events, [Phase.TRAIN])
+        # The network learns without priors: the training rows are counted when scores are first asked for.
+        self._known = events, frozenset([Phase.TRAIN])
+        self._counted: tuple[Events, frozenset[Phase]] | None = None
+        self.longest = _longest(events)
 
     def names(self) -> list[str]:
         """Names of what is added up: the network, the priors, the terms of occurrence."""
@@ -71,24 +72,29 @@ class PriorMixture(nn.Module):
 
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         """Count the rows of some phases; counting the same again is free."""
-        known = frozenset(phases)
-        # Events are never changed in place, and those of one count are kept, so that no other has their id.
-        if self._known == (id(events), known):
-            return
-        for prior in self._priors().values():
-            prior.observe(events, known)
-        self.occurrence.observe(events, known)
-        self._known, self._counted = (id(events), known), events
-        count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
-        self.longest = min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
+        self._known, self.longest = (events, frozenset(phases)), _longest(events)
+        self._count()
 
     def receive(self, data: PriorData) -> None:
         """Serve items and users that came after training."""
+        self._count()
         for prior in self._priors().values():
             prior.receive(data)
 
+    def _count(self) -> None:
+        """Count the rows that are known, unless they are counted already."""
+        events, phases = self._known
+        # Events are never changed in place.
+        if self._counted is not None and self._counted[0] is events and self._counted[1] == phases:
+            return
+        for prior in self._priors().values():
+            prior.observe(events, phases)
+        self.occurrence.observe(events, phases)
+        self._counted = self._known
+
     def prior_scores(self, past: Windows, n_items: int, hidden: Windows | None = None) -> Tensor:
         """What priors and terms say, ``[P + 2, Q, N]``; items that came after the count get nothing."""
+        self._count()
         scores = [*(prior(past, hidden) for prior in self._priors().values()), *self.occurrence(past, hidden)]
         # A negative padding leaves out items that only stand for something, as for what a user has said.
         return torch.stack([functional.pad(score_QN, (0, n_items - score_QN.shape[1])) for score_QN in scores])
@@ -146,3 +152,9 @@ class PriorMixture(nn.Module):
         # By name: a ParameterDict sorts its keys.
         gates = [self.gate_2V[name] for name in (NETWORK, *self.priors)]
         return [*gates, *(self.weight_2V[name] for name in TERMS)]
+
+
+def _longest(events: Events) -> int:
+    """Rows of the longest history that priors read."""
+    count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
+    return min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
