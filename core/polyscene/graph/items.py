@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from polyscene.graph.directions import INVERSE
-from polyscene.graph.store import KnowledgeGraph
+from polyscene.graph.store import KnowledgeGraph, Neighbor
 from polyscene.graph.words import relation_words
 
 
@@ -61,31 +61,31 @@ class ItemGraph:
         """Relations that say the same in the other direction."""
         return self.graph.inverse_relations()
 
-    @cached_property
-    def degree(self) -> dict[str, int]:
-        """Number of facts that name each entity; networkx counts anew whenever it is asked for one."""
-        return dict(self.graph.graph.degree)
-
     def around(self, entity: str) -> list[Step]:
         """The steps that lead away from an entity, each relation and neighbor once, in the order of the graph."""
-        found: dict[tuple[str, str], Step] = {}
-        for neighbor in self.graph.neighbors(entity):
-            if neighbor.forward:
-                relation, fact = neighbor.relation, Fact(entity, neighbor.relation, neighbor.entity)
-            else:
-                relation = self.inverse.get(neighbor.relation, INVERSE + neighbor.relation)
-                fact = Fact(neighbor.entity, neighbor.relation, entity)
-            found.setdefault((relation, neighbor.entity), Step(relation, neighbor.entity, fact))
-        return list(found.values())
+        return self._steps(entity, self.graph.neighbors(entity))
 
     def shared_around(self, entity: str, most: int) -> list[Step]:
         """At most ``most`` steps to neighbors that other facts name too, the best connected first.
 
         Of a neighbor that no other fact names a model can learn nothing but the item itself.
         """
-        facts_here = Counter(neighbor.entity for neighbor in self.graph.neighbors(entity))
-        shared = [step for step in self.around(entity) if self.degree[step.entity] > facts_here[step.entity]]
-        return sorted(shared, key=lambda step: (-self.degree[step.entity], step.relation, step.entity))[:most]
+        neighbors = self.graph.neighbors(entity)
+        facts_here = Counter(neighbor.entity for neighbor in neighbors)
+        degree = {other: self.graph.degree(other) for other in facts_here}
+        shared = [one for one in neighbors if degree[one.entity] > facts_here[one.entity]]
+        steps = self._steps(entity, shared)
+        return sorted(steps, key=lambda step: (-degree[step.entity], step.relation, step.entity))[:most]
+
+    def _steps(self, entity: str, neighbors: Iterable[Neighbor]) -> list[Step]:
+        found: dict[tuple[str, str], Step] = {}
+        for relation, other, forward in neighbors:
+            if forward:
+                seen, fact = relation, Fact(entity, relation, other)
+            else:
+                seen, fact = self.inverse.get(relation, INVERSE + relation), Fact(other, relation, entity)
+            found.setdefault((seen, other), Step(seen, other, fact))
+        return list(found.values())
 
     @cached_property
     def items_at(self) -> dict[str, tuple[str, ...]]:

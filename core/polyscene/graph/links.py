@@ -83,7 +83,7 @@ def check_links(
         raise DataError(
             f"none of {len(entities):,} linked entities is in the graph, such as '{entities[0]}'",
             where="links",
-            fix=f"its entities are like '{next(iter(graph.graph), '')}': bring the links of this graph",
+            fix=f"its entities are like '{next(iter(graph.entities), '')}': bring the links of this graph",
         )
     neighbors = [{n.entity for n in graph.neighbors(entities[row])} for row in at_hand]
     shared_NN = _similarity(neighbors)

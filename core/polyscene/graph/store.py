@@ -1,15 +1,18 @@
-"""The knowledge graph: facts on a networkx MultiDiGraph."""
+"""The knowledge graph: facts in order, found by either end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 
 from polyscene.errors import DataError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 COLUMNS = ("head", "relation", "tail")
 
@@ -22,11 +25,21 @@ class Neighbor(NamedTuple):
     forward: bool
 
 
-class KnowledgeGraph:
-    """Entities as nodes, each fact an edge from head to tail whose key is the relation.
+class _Side(NamedTuple):
+    """Facts in the order of their head (or tail): where those of each begin, and what the other end is."""
 
-    ``graph`` is an ordinary :class:`networkx.MultiDiGraph`, so everything networkx can do is at hand. Equal facts
-    are one edge.
+    starts: list[int]
+    relations: list[str]
+    others: list[str]
+
+    def facts_of(self, place: int) -> Iterator[tuple[str, str]]:
+        """Relation and other end of the facts of one entity."""
+        own = slice(self.starts[place], self.starts[place + 1])
+        return zip(self.relations[own], self.others[own], strict=True)
+
+
+class KnowledgeGraph:
+    """Entities and the facts that join them; equal facts are one.
 
     Example:
         >>> facts = pd.DataFrame({"head": ["Alien"], "relation": ["genre"], "tail": ["horror"]})
@@ -34,8 +47,29 @@ class KnowledgeGraph:
         [Neighbor(relation='genre', entity='Alien', forward=False)]
     """
 
-    def __init__(self, graph: nx.MultiDiGraph) -> None:
-        self.graph = graph
+    def __init__(self, head_F: np.ndarray, relation_F: np.ndarray, tail_F: np.ndarray) -> None:
+        """Facts as three arrays of str objects; :meth:`from_facts` checks them."""
+        ends = np.stack([head_F, tail_F], axis=1).reshape(-1)
+        end_code, self._names = pd.factorize(ends)
+        relation_code, self._relations = pd.factorize(relation_F)
+        end_F2, size = end_code.astype(np.int64).reshape(-1, 2), len(self._names)
+        # Numbered in the order in which pairs of entities are first met: a pair's facts stand together.
+        pair_F, _ = pd.factorize(end_F2[:, 0] * size + end_F2[:, 1])
+        _, first = np.unique(pair_F * max(len(self._relations), 1) + relation_code, return_index=True)
+        kept = np.sort(first)
+        self._relation_F, end_F2, pair_F = relation_code[kept], end_F2[kept], pair_F[kept]
+        by_head, by_tail = (np.lexsort((pair_F, end_F2[:, side])) for side in (0, 1))
+        self._head_F, self._tail_F = end_F2[by_head].T
+        self._sides = tuple(
+            _Side(
+                np.concatenate([[0], np.cumsum(np.bincount(end_F2[:, side], minlength=size))]).tolist(),
+                self._relations[self._relation_F[order]].tolist(),
+                self._names[end_F2[order, 1 - side]].tolist(),
+            )
+            for side, order in ((0, by_head), (1, by_tail))
+        )
+        self._relation_F = self._relation_F[by_head]
+        self._position = {name: place for place, name in enumerate(self._names)}
 
     @classmethod
     def from_facts(cls, facts: pd.DataFrame) -> KnowledgeGraph:
@@ -57,50 +91,58 @@ class KnowledgeGraph:
                 f"the first in row {empty.argmax()}",
                 fix="drop these rows or fill them in",
             )
+        return cls(*(facts[name].astype(str).to_numpy(dtype=object) for name in COLUMNS))
+
+    @cached_property
+    def graph(self) -> nx.MultiDiGraph:
+        """The facts as an ordinary networkx graph, each an edge from head to tail whose key is the relation."""
+        import networkx as nx
+
         graph = nx.MultiDiGraph()
-        heads, relations, tails = (facts[name].astype(str).tolist() for name in COLUMNS)
-        graph.add_edges_from(zip(heads, tails, relations, strict=True))
-        return cls(graph)
+        facts = self.facts()
+        graph.add_nodes_from(self.entities)
+        graph.add_edges_from(zip(facts["head"], facts["tail"], facts["relation"], strict=True))
+        return graph
 
     def facts(self) -> pd.DataFrame:
         """All facts as a frame, in the order in which they were added per head."""
-        rows = [(head, relation, tail) for head, tail, relation in self.graph.edges(keys=True)]
-        return pd.DataFrame(rows, columns=list(COLUMNS), dtype="str")
+        columns = self._names[self._head_F], self._relations[self._relation_F], self._names[self._tail_F]
+        return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), dtype="str")
 
     def __contains__(self, entity: str) -> bool:
-        return entity in self.graph
+        return entity in self._position
 
     def __len__(self) -> int:
-        return self.graph.number_of_edges()
+        return len(self._relation_F)
 
     @property
     def entities(self) -> list[str]:
         """Every head and tail, in order of first appearance."""
-        return list(self.graph)
+        return self._names.tolist()
 
     def relations(self) -> dict[str, int]:
         """Number of facts of each relation, most frequent first."""
-        counts: dict[str, int] = {}
-        for _, _, relation in self.graph.edges(keys=True):
-            counts[relation] = counts.get(relation, 0) + 1
+        counts = dict(zip(self._relations.tolist(), np.bincount(self._relation_F).tolist(), strict=True))
         return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def degree(self, entity: str) -> int:
-        """Number of facts that name the entity, 0 where none does."""
-        return self.graph.degree(entity) if entity in self.graph else 0
+        """Number of facts that name the entity, 0 where none does; one about itself counts twice."""
+        place = self._position.get(entity)
+        return 0 if place is None else sum(side.starts[place + 1] - side.starts[place] for side in self._sides)
 
     def neighbors(self, entity: str) -> list[Neighbor]:
         """Entities that share a fact with ``entity``: its facts first, then those in which it is the tail.
 
         An entity that no fact names has none. A neighbor appears once for every fact.
         """
-        return list(self._neighbors(entity)) if entity in self.graph else []
-
-    def _neighbors(self, entity: str) -> Iterator[Neighbor]:
-        for _, tail, relation in self.graph.out_edges(entity, keys=True):
-            yield Neighbor(relation, tail, forward=True)
-        for head, _, relation in self.graph.in_edges(entity, keys=True):
-            yield Neighbor(relation, head, forward=False)
+        place = self._position.get(entity)
+        if place is None:
+            return []
+        return [
+            Neighbor(relation, other, forward)
+            for side, forward in zip(self._sides, (True, False), strict=True)
+            for relation, other in side.facts_of(place)
+        ]
 
     def inverse_relations(self, threshold: float = 0.9) -> dict[str, str]:
         """Relations that say the same in the other direction: ``{relation: its inverse}``, both ways round.
