@@ -58,6 +58,18 @@ class CheckpointError(PolysceneError):
     """A run or checkpoint is missing, damaged or belongs to another model."""
 
 
+class FeedbackError(PolysceneError):
+    """An event is not one, or the feedback log cannot be opened, read or written."""
+
+
+class AccessError(PolysceneError):
+    """API keys or the secret of pseudonyms are missing or damaged, or are asked for what they cannot be."""
+
+
+class ServingError(PolysceneError):
+    """A request asks for what the served model does not have, or cannot be answered."""
+
+
 class Problems:
     """Gathers problems so that all of them are reported at once.
 

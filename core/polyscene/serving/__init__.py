@@ -1,0 +1,1 @@
+"""Serving: a trained run answers requests, in process and over HTTP."""
