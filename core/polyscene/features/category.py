@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from polyscene.errors import ConfigError
 from polyscene.features.encoder import Encoder, FitContext
 from polyscene.features.values import unique_labels
+from polyscene.lookup import lookup
 
 
 @dataclass
@@ -59,7 +60,7 @@ class CategoryEncoder(Encoder):
         self.register_rows("label_N", label_M[torch.from_numpy(code_N)])
 
     def forward(self, row: Tensor) -> Tensor:
-        return nn.functional.embedding(self.label_N[row], self.vector_Ld)
+        return lookup(self.vector_Ld, self.label_N[row])
 
     def _create(self, labels: list[str], context: FitContext) -> None:
         self.labels, self.out_dim = labels, context.d_model

@@ -16,6 +16,7 @@ from polyscene.data.columns import Id
 from polyscene.errors import ConfigError
 from polyscene.features.encoder import Encoder, FitContext, safe_key
 from polyscene.features.values import unique_labels
+from polyscene.lookup import lookup
 
 
 @dataclass
@@ -146,7 +147,7 @@ class IdSpace(nn.Module):
 
     def forward(self, position: Tensor) -> Tensor:
         """Vectors ``[..., d]`` at int positions; an untrained position gives the unknown vector."""
-        return nn.functional.embedding(position * (self.count_M[position] > 0), self.vector_Md)
+        return lookup(self.vector_Md, position * (self.count_M[position] > 0))
 
 
 def id_space(context: FitContext, name: str, init_std: float = 0.05) -> IdSpace:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from polyscene.config.validate import bounded
 from polyscene.features.encoder import FitContext
 from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of, train_entities
+from polyscene.lookup import lookup
 
 
 @dataclass
@@ -81,7 +82,7 @@ class KgatEncoder(EntityVectors):
 
     def forward(self, row: Tensor) -> Tensor:
         own_N, relation_NK = self.own_N[row.flatten()], self.relation_NK[row.flatten()].long()
-        e_Nd = functional.embedding(own_N, self.space.vector_Md) * (own_N > 0).unsqueeze(-1)
+        e_Nd = lookup(self.space.vector_Md, own_N) * (own_N > 0).unsqueeze(-1)
         around_Nd = self._around(e_Nd, self.neighbor_NK[row.flatten()], relation_NK)
         known_N = (own_N > 0) | (relation_NK >= 0).any(dim=-1)
         mixed_Nd = functional.leaky_relu(self.add(e_Nd + around_Nd), 0.2)
@@ -90,7 +91,7 @@ class KgatEncoder(EntityVectors):
 
     def _around(self, e_Nd: Tensor, neighbor_NK: Tensor, relation_NK: Tensor) -> Tensor:
         """The neighbors of items as one vector ``[N, d]``, zero where there are none."""
-        t_NKd = functional.embedding(neighbor_NK, self.space.vector_Md)
+        t_NKd = lookup(self.space.vector_Md, neighbor_NK)
         query_NRk = (torch.einsum("nd,rdk->nrk", e_Nd, self.weight_Rdk) + self.relation_Rk).tanh()
         key_NRd = torch.einsum("nrk,rdk->nrd", query_NRk, self.weight_Rdk)
         here_NK = relation_NK >= 0

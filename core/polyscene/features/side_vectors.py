@@ -15,6 +15,7 @@ from polyscene.config.validate import bounded
 from polyscene.features.encoder import FitContext
 from polyscene.features.neighborhood import EntityVectors, entities_of, graph_of, train_entities
 from polyscene.graph.vectors import structural_vectors
+from polyscene.lookup import lookup
 
 
 @dataclass
@@ -87,7 +88,7 @@ class SideVectorsEncoder(EntityVectors):
 
     def forward(self, row: Tensor) -> Tensor:
         own = self.own_N[row]
-        vector = functional.embedding(own, self.frozen_Ew if self.config.frozen else self.space.vector_Md)
+        vector = lookup(self.frozen_Ew if self.config.frozen else self.space.vector_Md, own)
         return self.linear(vector) * (own > 0).unsqueeze(-1)
 
     def _create(self, entities: list[str], context: FitContext) -> None:

@@ -89,7 +89,7 @@ def timeless_users(
     touched = [name for name in batch if not any(task.compares_all for task in model.tasks_of(name).values())]
     if touched:
         plain = encode_together(model.items, {name: batch[name].item_BT for name in touched})
-        for name, x_BTd in adapt_together(model.item_bank, plain, model.index, {}).items():
+        for name, x_BTd in adapt_together(model.item_bank, plain, model.index).items():
             catalogues[name].keep(batch[name].item_BT, x_BTd, plain[name])
     return encode_together(model.users, {name: windows.user_B for name, windows in batch.items()})
 

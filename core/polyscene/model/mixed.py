@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from polyscene.adapters.bank import AdapterBank, Routing
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 def encode_together(
@@ -35,20 +32,16 @@ def encode_together(
     return found
 
 
-def adapt_together(
-    bank: AdapterBank, rows: Mapping[Key, Tensor], index: Mapping[Key, int], personal: Mapping[Key, Tensor]
-) -> dict[Key, Tensor]:
-    """Vectors ``[..., d]`` through a bank in one call.
+def adapt_together(bank: AdapterBank, rows: Mapping[str, Tensor], index: Mapping[str, int]) -> dict[str, Tensor]:
+    """Vectors ``[..., d]`` by scenario through a bank in one call.
 
     Args:
         bank: of all scenarios.
         rows: the vectors.
-        index: the scenario of each.
-        personal: who or what they are about, of the same shapes; empty where that is not known.
+        index: the place of each scenario.
     """
-    flat = {key: h.flatten(0, -2) for key, h in rows.items()}
+    flat = {name: h.flatten(0, -2) for name, h in rows.items()}
     h_Nd = torch.cat(list(flat.values()))
-    about_Nd = torch.cat([personal[key].flatten(0, -2) for key in rows]) if personal else None
-    routing = Routing.of_segments([(index[key], len(h)) for key, h in flat.items()], h_Nd.device, about_Nd)
+    routing = Routing.of_segments([(index[name], len(h)) for name, h in flat.items()], h_Nd.device)
     pieces = bank(h_Nd, routing).split([len(h) for h in flat.values()])
-    return {key: piece.view_as(h) for (key, h), piece in zip(rows.items(), pieces, strict=True)}
+    return {name: piece.view_as(h) for (name, h), piece in zip(rows.items(), pieces, strict=True)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from polyscene.dropout import dropout
 from polyscene.errors import ConfigError, Problems
 from polyscene.sequence.model import SequenceModel, with_start
 
@@ -65,7 +66,7 @@ class AttentionPooling(SequenceModel):
         score_BSH = self.score(normed) + ordered_B[:, None, None] * place_S[:, None] * self.rate_H
         future_SS = place_S > place_S[:, None]
         score_BHSS = score_BSH.transpose(1, 2).unsqueeze(2).masked_fill(future_SS, float("-inf"))
-        weight_BHSS = nn.functional.dropout(score_BHSS.softmax(-1), self.config.dropout, self.training)
+        weight_BHSS = dropout(score_BHSS.softmax(-1), self.config.dropout, training=self.training)
         value_BHSe = self.value(normed).view(rows, steps, self.config.heads, -1).transpose(1, 2)
         pooled = (weight_BHSS @ value_BHSe).transpose(1, 2).reshape(rows, steps, width)
         return s_BSd[:, :1] + self.out(pooled)

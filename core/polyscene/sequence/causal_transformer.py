@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from polyscene.dropout import Dropout
 from polyscene.errors import ConfigError, Problems
 from polyscene.sequence.model import SequenceModel, with_start
 
@@ -58,7 +59,7 @@ class CausalTransformer(SequenceModel):
             )
         self.begin_d = nn.Parameter(0.02 * torch.randn(d_model))
         self.position_Sd = nn.Parameter(0.02 * torch.randn(max_length + 1, d_model))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config, d_model) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d_model)
 
@@ -97,7 +98,7 @@ class _Block(nn.Module):
         self.attention_norm, self.feed_norm = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.query, self.key_value = nn.Linear(d_model, d_model), nn.Linear(d_model, 2 * d_model)
         self.out = nn.Linear(d_model, d_model)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         hidden = config.expansion * d_model
         self.feed = nn.Sequential(nn.Linear(d_model, hidden), nn.GELU(), self.dropout, nn.Linear(hidden, d_model))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from polyscene.dropout import Dropout
 from polyscene.errors import ConfigError, Problems
 from polyscene.sequence.mean import cumulative_mean
 from polyscene.sequence.model import SequenceModel, with_start
@@ -46,7 +47,7 @@ class Gru(SequenceModel):
         super().__init__(config, d_model, max_length)
         hidden = config.hidden or d_model
         self.begin_d = nn.Parameter(0.02 * torch.randn(d_model))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.unordered = nn.Linear(d_model, hidden)
         self.gru = nn.GRU(d_model, hidden, batch_first=True)
         self.out = nn.Linear(hidden, d_model)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.config.validate import bounded
+from polyscene.dropout import Dropout
 from polyscene.tasks.judging import JudgingConfig, JudgingTask
 from polyscene.tasks.past import SampledPast
 from polyscene.tasks.products import ProductTask
@@ -61,10 +62,10 @@ class ClickTask(ProductTask, JudgingTask):
             self.fuse = nn.Linear(3 * d_model, d_model)
             self.judge = nn.Sequential(
                 nn.GELU(),
-                nn.Dropout(config.dropout),
+                Dropout(config.dropout),
                 nn.Linear(d_model, config.hidden),
                 nn.GELU(),
-                nn.Dropout(config.dropout),
+                Dropout(config.dropout),
                 nn.Linear(config.hidden, 1, bias=False),
             )
 

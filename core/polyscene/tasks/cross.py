@@ -16,6 +16,7 @@ from polyscene.data.columns import Text
 from polyscene.data.events import Events
 from polyscene.data.tables import Tables
 from polyscene.data.windows import Windows
+from polyscene.dropout import Dropout
 from polyscene.features.encoder import FitContext
 from polyscene.features.template import parse
 from polyscene.features.text import TextEncoder, TextEncoderConfig
@@ -91,9 +92,9 @@ class CrossTask(JudgingTask):
             self.encoder.fit(texts, known)
         self.encoder.bind(texts, known)
         self.norm = nn.LayerNorm(d_model)
-        layers: list[nn.Module] = [nn.Dropout(config.dropout)]
+        layers: list[nn.Module] = [Dropout(config.dropout)]
         if config.hidden:
-            layers += [nn.Linear(d_model, config.hidden), nn.GELU(), nn.Dropout(config.dropout)]
+            layers += [nn.Linear(d_model, config.hidden), nn.GELU(), Dropout(config.dropout)]
         last = nn.Linear(config.hidden or d_model, 1)
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, self.first_bias)

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from polyscene.lookup import lookup
 from polyscene.tasks.task import Catalogue
 
 
@@ -30,4 +31,4 @@ class OwnVectors(nn.Module, Catalogue):
         return self.vector_Nd
 
     def take(self, items: Tensor) -> Tensor:
-        return nn.functional.embedding(items, self.vector_Nd)
+        return lookup(self.vector_Nd, items)

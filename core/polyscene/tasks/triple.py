@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from polyscene.data.windows import Windows
 from polyscene.graph.scoring import cubed_moduli, triple_scoring
+from polyscene.lookup import lookup
 from polyscene.tasks.facts import RELATION, check_relations_seen, count_relations
 from polyscene.tasks.own_vectors import OwnVectors
 from polyscene.tasks.ranking import build_loss, n_candidates
@@ -123,7 +124,7 @@ class TripleTask(Task):
 
     def _query(self, windows: Windows, entities: Catalogue) -> Tensor:
         head_B1d = entities.take(windows.user_B).unsqueeze(1)
-        return self.scoring.tail_query(head_B1d, self.relation(windows.columns[RELATION].long()))
+        return self.scoring.tail_query(head_B1d, lookup(self.relation.weight, windows.columns[RELATION]))
 
     def _scores(self, h_BTd: Tensor, x_Cd: Tensor) -> Tensor:
         scores_MC = self.scoring.scores(h_BTd.flatten(0, 1), x_Cd) * self.scale
@@ -133,7 +134,7 @@ class TripleTask(Task):
         if self.config.regularization == "none":
             return tail_BTd.new_zeros(())
         head_B1d = entities.take(windows.user_B).unsqueeze(1)
-        parts = (head_B1d, self.relation(windows.columns[RELATION].long()), tail_BTd)
+        parts = (head_B1d, lookup(self.relation.weight, windows.columns[RELATION]), tail_BTd)
         if self.config.regularization == "n3":
             sizes = [cubed_moduli(self.scoring, part) for part in parts]
         else:
