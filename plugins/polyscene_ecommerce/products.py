@@ -10,11 +10,11 @@ LEVELS = ("department", "product_category", "product_type")
 
 def described_items(bought: pd.Index, products: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFrame:
     """The items that were bought, sorted by id, with a title, a text and their places in two hierarchies."""
-    items = pd.DataFrame({"item_id": sorted(bought)}).merge(products, on="item_id", how="left")
-    known = set(products["item_id"])
-    dropped["items without a product row, kept without text"] = sum(item not in known for item in items["item_id"])
+    items = pd.DataFrame({"item_id": sorted(bought.tolist())}).merge(products, on="item_id", how="left")
+    known, ids = set(products["item_id"].tolist()), items["item_id"].tolist()
+    dropped["items without a product row, kept without text"] = sum(item not in known for item in ids)
     department, category, kind, brand, size, maker = (
-        ["" if pd.isna(value) else str(value) for value in items[name]]
+        ["" if pd.isna(value) else str(value) for value in items[name].tolist()]
         for name in (*LEVELS, "brand", "package_size", "manufacturer_id")
     )
     branded = [f"{name} brand" if name else "" for name in brand]

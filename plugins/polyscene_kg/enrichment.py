@@ -34,10 +34,10 @@ def film_facts(films: Tables, kg: Tables, split: Split, ways: Iterable[Way]) -> 
 
 def _linked(films: Tables, kg: Tables) -> dict[str, str]:
     """The entity of each linked film, by the data set whose film ids they have."""
-    films_here = set(films.items["item_id"])
+    films_here = set(films.items["item_id"].tolist())
     best: dict[str, str] = {}
     for name in LINKS:
         if name in kg.items:
-            pairs = zip(kg.items[name], kg.items["item_id"], strict=True)
+            pairs = zip(kg.items[name].tolist(), kg.items["item_id"].tolist(), strict=True)
             best = max(best, {film: entity for film, entity in pairs if film in films_here}, key=len)
     return best

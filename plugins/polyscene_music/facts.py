@@ -58,8 +58,9 @@ def artist_facts(music: Tables, ways: Way | list[Way]) -> Enrichment:
     listener.
     """
     assert music.facts is not None
-    links, names = music.extra["entities"], dict(zip(music.items["item_id"], music.items["title"], strict=True))
-    pairs = zip(links["item_id"], links["entity"], strict=True)
+    links, titles = music.extra["entities"], music.items["title"].tolist()
+    names = dict(zip(music.items["item_id"].tolist(), titles, strict=True))
+    pairs = zip(links["item_id"].tolist(), links["entity"].tolist(), strict=True)
     entity_of = {artist: entity for artist, entity in pairs if artist in names}
     graph = KnowledgeGraph.from_facts(music.facts)
     items = ItemGraph(graph, entity_of, {entity: names[artist] for artist, entity in entity_of.items()}, WORDS)

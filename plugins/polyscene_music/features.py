@@ -56,7 +56,7 @@ class TagProfileEncoder(Encoder):
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         counts = tag_counts(context, self.config.pairs)
-        items_of_tag = Counter(counts["tag"])
+        items_of_tag = Counter(counts["tag"].tolist())
         tags = sorted(tag for tag, items in items_of_tag.items() if items >= self.config.min_items)
         items_T = np.array([items_of_tag[tag] for tag in tags], dtype=np.float64)
         self._create(tags, context)

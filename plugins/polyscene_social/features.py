@@ -59,10 +59,10 @@ class FriendsEncoder(Encoder):
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
         links = _links(context)
-        degree = Counter(links["person"])
+        degree, friends = Counter(links["person"].tolist()), links["friend"].tolist()
         row = pd.Index(values.astype(str)).get_indexer(pd.Index(links["person"]))
-        position = np.array([self._space.position.get(friend, 0) for friend in links["friend"]], dtype=np.int64)
-        popularity = np.array([degree[friend] for friend in links["friend"]], dtype=np.int64)
+        position = np.array([self._space.position.get(friend, 0) for friend in friends], dtype=np.int64)
+        popularity = np.array([degree[friend] for friend in friends], dtype=np.int64)
         order = np.lexsort((position, popularity, row))
         order = order[(row[order] >= 0) & (position[order] > 0)]
         row, position = row[order], position[order]
@@ -117,7 +117,7 @@ def _links(context: FitContext) -> pd.DataFrame:
 
 
 def _log_degree(people: pd.Series, degree: Counter[str]) -> np.ndarray:
-    return np.log1p(np.array([degree[person] for person in people.astype(str)], dtype=np.float64))
+    return np.log1p(np.array([degree[person] for person in people.astype(str).tolist()], dtype=np.float64))
 
 
 COMPONENTS = [Component("encoder", "friends", FriendsEncoder, FriendsConfig)]

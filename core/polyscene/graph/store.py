@@ -69,6 +69,7 @@ class KnowledgeGraph:
             for side, order in ((0, by_head), (1, by_tail))
         )
         self._relation_F = self._relation_F[by_head]
+        self._degrees = np.bincount(end_F2.reshape(-1), minlength=size).tolist()
         self._position = {name: place for place, name in enumerate(self._names)}
 
     @classmethod
@@ -128,7 +129,7 @@ class KnowledgeGraph:
     def degree(self, entity: str) -> int:
         """Number of facts that name the entity, 0 where none does; one about itself counts twice."""
         place = self._position.get(entity)
-        return 0 if place is None else sum(side.starts[place + 1] - side.starts[place] for side in self._sides)
+        return 0 if place is None else self._degrees[place]
 
     def neighbors(self, entity: str) -> list[Neighbor]:
         """Entities that share a fact with ``entity``: its facts first, then those in which it is the tail.

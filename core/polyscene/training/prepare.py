@@ -97,7 +97,7 @@ def encode_texts(session: Session, loaded: Loaded) -> None:
 
 def _texts(session: Session, name: str, loaded: LoadedScenario) -> list[str]:
     """The texts of a scenario's columns, and those that its tasks make."""
-    texts = [text for column in loaded.text_columns() for text in column]
+    texts = [text for column in loaded.text_columns() for text in column.tolist()]
     for spec in loaded.scenario.tasks:
         choice = chosen("task", {**spec.options, "name": spec.name}, session.host, where=f"scenario '{name}'")
         own: Callable[..., Sequence[str]] | None = getattr(choice.component.build, "texts", None)

@@ -101,8 +101,8 @@ def _own_items(loaded: LoadedScenario, device: torch.device) -> torch.Tensor | N
     scenario, tables = loaded.scenario, loaded.tables
     if not scenario.user_space or scenario.user_space != scenario.item_space:
         return None
-    position = {label: index for index, label in enumerate(tables.items["item_id"])}
-    own = [position.get(label, -1) for label in tables.users["user_id"]]
+    position = {label: index for index, label in enumerate(tables.item_ids.tolist())}
+    own = [position.get(label, -1) for label in tables.user_ids.tolist()]
     return torch.tensor(own, device=device) if min(own) >= 0 else None
 
 
