@@ -69,6 +69,10 @@ class Approximate:
             best.item_BK[short_R], best.score_BK[short_R] = whole.item_BK, whole.score_BK
         return best
 
+    def scores(self, query_Be: Tensor) -> Tensor:
+        """Scores ``[B, N]`` of all items."""
+        return self.exact.scores(query_Be)
+
 
 def _faiss() -> Any:
     try:

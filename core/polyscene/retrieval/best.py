@@ -20,7 +20,7 @@ class Wanted:
         count: how many items, K.
         user_B: int64 key of each request for the order of ties: the user.
         masked: what is left out, for each request; None for nothing.
-        candidates_N: bool, the items that may be found; all if None.
+        candidates_N: bool ``[N]``, or ``[B, N]`` where requests differ: the items that may be found; all if None.
     """
 
     count: int
@@ -31,7 +31,13 @@ class Wanted:
     def rows(self, row_R: Tensor) -> Wanted:
         """Some of the requests (int64 ``[R]``, ascending and each once)."""
         masked = None if self.masked is None else self.masked.of_rows(row_R, len(self.user_B))
-        return replace(self, user_B=self.user_B[row_R], masked=masked)
+        candidates_N = candidates_of(self.candidates_N, row_R)
+        return replace(self, user_B=self.user_B[row_R], masked=masked, candidates_N=candidates_N)
+
+
+def candidates_of(candidates_N: Tensor | None, row_R: Tensor) -> Tensor | None:
+    """The candidates of some of the requests, see :class:`Wanted`."""
+    return candidates_N[row_R] if candidates_N is not None and candidates_N.ndim == 2 else candidates_N
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def best_of_blocks(blocks: Iterable[tuple[int, Tensor]], wanted: Wanted, code_N:
             inside = wanted.masked.between(first, stop)
             score_BC[inside.row_M, inside.item_M] = -torch.inf
         if wanted.candidates_N is not None:
-            score_BC.masked_fill_(~wanted.candidates_N[first:stop], -torch.inf)
+            score_BC.masked_fill_(~wanted.candidates_N[..., first:stop], -torch.inf)
         place_BK = _places_of_best(score_BC, wanted, code_N[first:stop])
         scores.append(score_BC.gather(1, place_BK))
         items.append(place_BK + first)

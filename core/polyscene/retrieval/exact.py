@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -30,9 +32,21 @@ class Exact:
         parts = [self._search(query_Be[row_R].float(), wanted.rows(row_R)) for row_R in row_B.split(_REQUESTS)]
         return Best.join(parts)
 
+    def scores(self, query_Be: Tensor) -> Tensor:
+        """Scores ``[B, N]`` of all items, those by which :meth:`search` orders them."""
+        return torch.cat(list(self._blocks(query_Be.float(), _size(query_Be))), dim=1)
+
     def _search(self, query_Re: Tensor, wanted: Wanted) -> Best:
-        size = max(1, _SCORES // max(1, len(query_Re)))
+        size = _size(query_Re)
         starts = range(0, len(self.key_Ne), size)
-        blocks = zip(starts, self.key_Ne.split(size), self.bias_N.split(size), strict=True)
-        scored = ((first, torch.addmm(bias_C, query_Re, key_Ce.T)) for first, key_Ce, bias_C in blocks)
-        return best_of_blocks(scored, wanted, self.code_N)
+        return best_of_blocks(zip(starts, self._blocks(query_Re, size), strict=True), wanted, self.code_N)
+
+    def _blocks(self, query_Re: Tensor, size: int) -> Iterator[Tensor]:
+        """Scores ``[R, C]`` of so many items at a time."""
+        blocks = zip(self.key_Ne.split(size), self.bias_N.split(size), strict=True)
+        return (torch.addmm(bias_C, query_Re, key_Ce.T) for key_Ce, bias_C in blocks)
+
+
+def _size(query_Re: Tensor) -> int:
+    """Items of a block."""
+    return max(1, _SCORES // max(1, len(query_Re)))

@@ -19,6 +19,10 @@ class Index(Protocol):
         """The items with the best ``<q, k_i> + b_i`` for each of B queries."""
         ...
 
+    def scores(self, query_Be: Tensor) -> Tensor:
+        """``<q, k_i> + b_i`` of all items, ``[B, N]``."""
+        ...
+
 
 def build_index(key_Ne: Tensor, bias_N: Tensor, config: RetrievalConfig) -> Index:
     """The index of a catalogue: exact, or approximate where the config says so and the catalogue is on a CPU.

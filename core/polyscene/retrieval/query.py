@@ -10,7 +10,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.data.windows import Windows, take_windows
-from polyscene.retrieval.best import Wanted
+from polyscene.retrieval.best import Wanted, candidates_of
 from polyscene.retrieval.pairs import Pairs, left_out
 
 
@@ -43,7 +43,7 @@ class Query:
         view: the name of the view that is asked for.
         past: what priors read; None where nothing is counted.
         masked: what is left out for each request.
-        candidates_N: bool, the items that may be found; all if None.
+        candidates_N: bool ``[N]``, or ``[B, N]`` where requests differ: the items that may be found; all if None.
     """
 
     user_B: Tensor
@@ -61,6 +61,7 @@ class Query:
             windows=self.windows.some(row_R),
             past=None if self.past is None else self.past.some(row_R),
             masked=None if self.masked is None else self.masked.of_rows(row_R, len(self.user_B)),
+            candidates_N=candidates_of(self.candidates_N, row_R),
         )
 
     def wanted(self, count: int) -> Wanted:
@@ -75,11 +76,13 @@ def query_of_users(served: Served, user_B: Tensor, view: View, longest: int) -> 
         served: their scenario.
         user_B: int64 user of each request.
         view: what is asked for.
-        longest: rows of the past that priors read; 0 where there are none.
+        longest: rows of the past that priors read at most; 0 where there are none.
     """
     events = served.events
     start_B, stop_B = events.start_UP[user_B, Phase.TRAIN], events.start_UP[user_B, -1]
     own_item_B = None if served.own_item_U is None else served.own_item_U[user_B]
+    if longest and len(user_B):
+        longest = max(1, min(longest, int((stop_B - start_B).max())))  # wider windows would be empty at the end
     return Query(
         user_B,
         _last(events, user_B, start_B, stop_B, served.max_history),
