@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.postgres import postgres  # noqa: F401  (a fixture)
 
 pytest_plugins = ["polyscene.testing.fixtures"]
 

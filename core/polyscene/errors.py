@@ -62,6 +62,10 @@ class FeedbackError(PolysceneError):
     """An event is not one, or the feedback log cannot be opened, read or written."""
 
 
+class ConflictError(FeedbackError):
+    """An event's id stands for another event already."""
+
+
 class AccessError(PolysceneError):
     """API keys or the secret of pseudonyms are missing or damaged, or are asked for what they cannot be."""
 
