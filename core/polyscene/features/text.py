@@ -100,7 +100,8 @@ class TextEncoder(Encoder):
         self._create(context, initial=False)
 
     def bind(self, values: pd.Series, context: FitContext) -> None:
-        code_N, texts = pd.factorize(values.fillna("").astype(str).str.strip())
+        code_N, distinct = pd.factorize(values.fillna("").astype(str).str.strip())
+        texts = np.asarray(distinct, dtype=object)
         position = {text: index for index, text in enumerate(text for text in texts if text)}
         # Position 0 stands for 'no text'; what is computed for it is never read.
         text_M = torch.tensor([position[text] + 1 if text else 0 for text in texts], dtype=torch.int32)
