@@ -70,6 +70,10 @@ class AccessError(PolysceneError):
     """API keys or the secret of pseudonyms are missing or damaged, or are asked for what they cannot be."""
 
 
+class ExperimentError(PolysceneError):
+    """A policy was given what it cannot use, or a log does not carry the answer that it is asked for."""
+
+
 class ServingError(PolysceneError):
     """A request asks for what the served model does not have, or cannot be answered."""
 
