@@ -1,7 +1,7 @@
-"""The five scenarios, jointly trained, beside what is missing when one part is, over three seeds.
+"""The five scenarios, jointly trained, beside each alone and beside counting, over three seeds.
 
     python -m benchmarks.quality.five_scenarios
-    python -m benchmarks.quality.five_scenarios --kinds full --seeds 0 --jobs 1
+    python -m benchmarks.quality.five_scenarios --seeds 0 --jobs 1
 
 Protocols and row lists are those of :mod:`benchmarks.quality.protocols`: A for video, B for ecommerce, C (warm,
 with all artists) for music, D for social; facts of kg are split at random with inverse facts kept together. Every
@@ -11,15 +11,12 @@ rows in proportion to what each scenario has (temperature 1), so that small ones
 large ones are still learning, and a scenario whose validation score no longer grows leaves its rows to the others.
 The split of social has no validation rows, so a tenth of its training rows become such.
 
-Kinds of runs:
+Beside the joint model stand its parts (``no_priors``, ``priors_only``), each scenario alone (``single``), and with
+the first seed the baselines. What becomes of it without text or graph is told by
+:mod:`benchmarks.quality.ablations`.
 
-- ``full``: the joint model, its parts (``no_priors``, ``priors_only``), each scenario alone (``single``), and with
-  the first seed the baselines;
-- ``changed``: joint models without one thing: ``id_only``, ``text_only``, ``shuffled_text``, ``no_graph``,
-  ``shuffled_links``.
-
-``full`` takes about half an hour a seed on one core, ``changed`` an hour and a half. Finished runs are remembered,
-so that a suite that was stopped goes on where it was.
+A seed takes about half an hour on one core. Finished runs are remembered, so that a suite that was stopped goes on
+where it was.
 """
 
 from __future__ import annotations
@@ -30,10 +27,8 @@ from benchmarks.quality.protocols import PLAIN
 from benchmarks.quality.suite import SEEDS, Suite, main
 
 BASELINES = ("popularity", "recent_popularity", "item_knn", "ease", "content", "adamic_adar", "random_walk")
-CONTROLS = {
-    "full": ("no_priors", "priors_only", "single"),
-    "changed": ("id_only", "text_only", "shuffled_text", "no_graph", "shuffled_links"),
-}
+FULL = "full"
+CONTROLS = ("no_priors", "priors_only", "single")
 _SOCIAL = (
     "{name: given, path: splits/lastfm_social_split.parquet, user_column: u, item_column: v, undirected: true, "
     "validation: 0.1}"
@@ -57,11 +52,11 @@ TRAINING = (
 
 @dataclass(frozen=True)
 class FiveScenarios(Suite):
-    """The suite whose kinds are sets of controls."""
+    """The suite of one kind of run."""
 
     def arguments(self, kind: str, seed: int) -> list[str]:
         """The arguments of ``polyscene train`` for one run; baselines do not depend on the seed."""
-        controls = [*CONTROLS[kind], *(BASELINES if (kind, seed) == ("full", SEEDS[0]) else ())]
+        controls = [*CONTROLS, *(BASELINES if seed == SEEDS[0] else ())]
         return [
             f"experiment={self.experiment}",
             *PROTOCOLS,
@@ -76,7 +71,7 @@ SUITE = FiveScenarios(
     "python -m benchmarks.quality.five_scenarios",
     "quickstart",
     ("ndcg@10", "recall@10", "mrr", "rmse"),
-    kinds=tuple(CONTROLS),
+    kinds=(FULL,),
 )
 
 if __name__ == "__main__":
