@@ -32,9 +32,9 @@ from benchmarks.results import write_results
 from polyscene.config.schema import DataConfig
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
-from polyscene.evaluation.asked import NEAREST
 from polyscene.evaluation.metrics import ndcg, summarize
 from polyscene.evaluation.ranking import Ranking, rank_targets
+from polyscene.evaluation.said import NEAREST
 from polyscene.features.entity import EntityEncoder
 from polyscene.model import PolysceneModel
 from polyscene.retrieval.pairs import Pairs

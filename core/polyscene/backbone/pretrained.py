@@ -122,6 +122,20 @@ class Backbone:
         store, digests = self._filled(texts, states=False)
         return store.states(digests).gather(np.arange(len(digests)))[0].reshape(len(digests), self.embedding_dim)
 
+    def read(self, texts: Sequence[str]) -> Tensor:
+        """As :meth:`embed`, of texts that hardly come again, as what people type: what is not stored stays so.
+
+        Raises:
+            BackboneError: no usable model, or a text is no string.
+        """
+        require_strings(texts)
+        if self._store(states=False).has(text_digests(texts)).all():
+            return self.embed(texts)
+        self._settle_precision(list(texts))
+        assert self._whole is not None
+        tokens = Tokens(self._tokenizer, texts, self.config.max_len)
+        return encode(self._whole, tokens, self.config.batch_tokens, reduction(self.config)).float()
+
     def token_states(self, texts: Sequence[str]) -> TokenStates:
         """States that enter the layers that are tuned, kept on disk in 16 bits.
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from polyscene.data.events import Events
 from polyscene.errors import DataError
-from polyscene.features.entity import EntityEncoder
+from polyscene.evaluation.said import check_text, meanings, nearest_items, said
 from polyscene.model import PolysceneModel
-from polyscene.tasks.task import PairTask
-from polyscene.training.arrivals import described, read_new_items, receive, with_items, with_user
+from polyscene.training.arrivals import read_new_items, receive, welcome, with_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
-
-NEAREST = 20
 
 
 @dataclass(frozen=True)
@@ -29,14 +24,12 @@ class Asked:
         loaded: the scenario with what arrived in this call.
         counted: the events that popularity is counted on: those of the data alone.
         user: row of the user who asks.
-        n_items: items that can be recommended, the first of the catalogue.
         by_text: whether the user is known by a text; the items of the history were not had then.
     """
 
     loaded: LoadedScenario
     counted: Events
     user: int
-    n_items: int
     by_text: bool = False
 
 
@@ -71,35 +64,18 @@ def ask(
     position = _position(loaded, name, user) if user is not None else len(loaded.tables.users)
     if new_items is not None:
         loaded = with_items(loaded, read_new_items(Path(new_items), loaded))
-    n_items, counted = loaded.events.n_items, loaded.events
-    if text is None:
-        if new_items is not None:
-            receive(session, model, name, loaded)
-        return Asked(loaded, counted, position, n_items)
-    task = model.main_task(name)
-    if not task.reads_past or isinstance(task, PairTask):
-        raise DataError(
-            f"scenario '{name}' judges a user with an item and ranks by no history that a text could stand for",
-            where="text",
-            fix="name a user, or choose a scenario that ranks",
-        )
-    loaded = with_items(loaded, described(loaded, text))
-    receive(session, model, name, loaded)
+        receive(session, model, name, loaded)
     counted = loaded.events
-    loaded = with_user(loaded, nearest_items(model, name, n_items, NEAREST))
-    receive(session, model, name, loaded)
-    return Asked(loaded, counted, position, n_items, by_text=True)
+    if text is None:
+        return Asked(loaded, counted, position)
+    nearest_M = _nearest(session, model, name, loaded, text)
+    return Asked(welcome(session, model, {name: loaded}, nearest_M)[name], counted, position, by_text=True)
 
 
-def nearest_items(model: PolysceneModel, name: str, text_item: int, count: int) -> Tensor:
-    """The ``count`` items before row ``text_item`` whose words are nearest to its text, the nearest last."""
-    items = model.items[name]
-    assert isinstance(items, EntityEncoder)
-    words_Nh = items.meaning(torch.arange(text_item + 1, device=model.device))
-    assert words_Nh is not None
-    unit_Nh = functional.normalize(words_Nh, dim=-1)
-    cosine_N = unit_Nh[:-1] @ unit_Nh[-1]
-    return cosine_N.topk(min(count, text_item)).indices.flip(0).cpu()
+def _nearest(session: Session, model: PolysceneModel, name: str, loaded: LoadedScenario, text: str) -> Tensor:
+    check_text(model, name, loaded, text)
+    text_h = said(session, model, name, loaded, text)
+    return nearest_items(meanings(model, name), text_h)
 
 
 def _position(loaded: LoadedScenario, name: str, user: str) -> int:

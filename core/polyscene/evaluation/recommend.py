@@ -128,10 +128,9 @@ def recommend_from(
         one = replace(one, view=replace(one.view, mask_history=False))
     retriever = Retriever(model, {name: one})
     query = retriever.query(name, torch.tensor([asked.user], device=model.device))
-    query = replace(query, candidates_N=torch.arange(events.n_items, device=model.device) < asked.n_items)
     if isinstance(task, CrossTask):
         query = replace(query, windows=task.meet(asked.user, loaded.tables, loaded.events))
-    best = retriever.find({name: query}, min(k, asked.n_items), route)[name]
+    best = retriever.find({name: query}, min(k, events.n_items), route)[name]
     count = int((best.item_BK >= 0).sum())
     items = best.item_BK[0, :count].tolist()
     p_K = model.recognize(name, query.windows, retriever.catalogues[name])[0].tolist() if route != LABEL else []

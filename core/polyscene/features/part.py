@@ -41,6 +41,10 @@ class PartEncoder(nn.Module):
         """Whether something stands in for ids that training never saw."""
         return self.encoder.has_stand_in
 
+    def meaning(self, row: Tensor) -> Tensor | None:
+        """As :meth:`EntityEncoder.meaning`, of the domain's rows."""
+        return self.encoder.meaning(self.row_N[row])
+
     def as_new(self, row: Tensor) -> Tensor:
         """As :meth:`EntityEncoder.as_new`, of the domain's rows."""
         return self.encoder.as_new(self.row_N[row])

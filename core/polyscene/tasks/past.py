@@ -38,7 +38,8 @@ class SampledPast(nn.Module):
         self.rows = rows
         user, row = (torch.from_numpy(array) for array in events.rows([Phase.TRAIN]))
         item_M, label_M = events.item_R.cpu()[row], label_R.cpu()[row]
-        count_U = torch.bincount(user, minlength=events.n_users)
+        # One more stands for all who came after training: they have no rows.
+        count_U = torch.bincount(user, minlength=events.n_users + 1)
         buffers = {"item_M": item_M, "token_M": 2 * item_M + label_M.int() + 1, "count_U": count_U}
         buffers["start_U"] = count_U.cumsum(0) - count_U
         for name, buffer in buffers.items():
@@ -51,6 +52,7 @@ class SampledPast(nn.Module):
 
     def forward(self, user_B: Tensor, item_B: Tensor | None) -> Tensor:
         """``[B, d]`` of users, each about to meet ``item_B`` (None where it is in no training row of theirs)."""
+        user_B = user_B.clamp(max=len(self.count_U) - 1)
         count_B1 = self.count_U[user_B].unsqueeze(1)
         if self.training:
             share_BH = torch.rand(len(user_B), self.rows, device=user_B.device)

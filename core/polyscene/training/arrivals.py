@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from polyscene.data.phases import Phase
 from polyscene.data.sources import read_frame
 from polyscene.errors import DataError, Problems, did_you_mean
 from polyscene.model import PolysceneModel
-from polyscene.training.encoders import bind_again
+from polyscene.training.encoders import Sharing, bind_again
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.priors import prior_data
 from polyscene.training.session import Session
@@ -33,10 +34,15 @@ def read_new_items(path: Path, loaded: LoadedScenario) -> pd.DataFrame:
     Raises:
         DataError: the file is empty, columns are missing, texts are empty, ids are missing, double or known.
     """
-    frame, scenario = read_frame(path), loaded.scenario
+    return new_items(read_frame(path), loaded, str(path))
+
+
+def new_items(frame: pd.DataFrame, loaded: LoadedScenario, where: str) -> pd.DataFrame:
+    """Items as :func:`read_new_items` gives them; ``where`` is for messages."""
+    scenario = loaded.scenario
     frame = frame.assign(item_id=frame["item_id"].astype("str")) if "item_id" in frame else frame
     declared = {column.name: column for column in scenario.item_columns if column.name not in ("", "item_id")}
-    problems = Problems(f"{path}")
+    problems = Problems(where)
     for name in ("item_id", *(name for name in declared if name not in loaded.gated)):
         if name not in frame:
             hint = did_you_mean(name, map(str, frame.columns))
@@ -57,26 +63,6 @@ def read_new_items(path: Path, loaded: LoadedScenario) -> pd.DataFrame:
             problems.add(f"'{name}' of {len(empty)} items is empty: {', '.join(empty[:3])}", fix="give a text")
     problems.raise_if_any(DataError)
     return frame.filter(items=list(loaded.tables.items.columns))
-
-
-def described(loaded: LoadedScenario, text: str) -> pd.DataFrame:
-    """An item of which nothing is known but a text: what stands for a user who is known by a text.
-
-    Raises:
-        DataError: the text is empty, or the scenario's items have no text to compare with.
-    """
-    columns = [column.name for column in loaded.scenario.item_columns if isinstance(column, Text)]
-    if not columns:
-        raise DataError(
-            f"items of scenario '{loaded.scenario.name}' have no text that yours could be compared with",
-            where="text",
-            fix="name a user, or choose a scenario whose items have texts",
-        )
-    if not text.strip():
-        raise DataError(
-            "the text is empty", where="text", fix='say what the user likes: text="slow jazz and piano"'
-        )
-    return pd.DataFrame({"item_id": [_TEXT_ID], **{name: [text.strip()] for name in columns}})
 
 
 def with_items(loaded: LoadedScenario, items: pd.DataFrame) -> LoadedScenario:
@@ -124,7 +110,31 @@ def with_user(loaded: LoadedScenario, items: Tensor) -> LoadedScenario:
         labelled_R=None if labelled_R is None else torch.cat([labelled_R, labelled_R.new_zeros(count)]),
     )
     split = replace(loaded.split, cold_U=np.append(loaded.split.cold_U, True))
-    return replace(loaded, tables=replace(tables, users=users), events=served, split=split)
+    part = loaded.part
+    if part is not None and loaded.whole is not None:
+        # Behind all rows of the whole scenario, which gets them in the same place.
+        first = len(loaded.whole.events.item_R)
+        part = replace(part, event_R=torch.cat([part.event_R, torch.arange(first, first + count)]))
+    return replace(loaded, tables=replace(tables, users=users), events=served, split=split, part=part)
+
+
+def welcome(
+    session: Session, model: PolysceneModel, group: Mapping[str, LoadedScenario], items: Tensor
+) -> dict[str, LoadedScenario]:
+    """Let a model in eval mode serve one more user of a scenario, as :func:`with_user`.
+
+    Args:
+        session: config, plugins and backbone of the run.
+        model: the model; the user stays in it.
+        group: the scenario by its name; or all its domains that the model holds, which share their users.
+        items: what the user had in each, int64 ``[M]``.
+    """
+    first = next(iter(group.values()))
+    whole = with_user(first.whole or first, items)
+    members = {name: with_user(one, items) for name, one in group.items()}
+    members = {name: replace(one, whole=one.part and whole) for name, one in members.items()}
+    bind_again(session, model, Sharing(whole, members), ("users", "events"))
+    return members
 
 
 def receive(session: Session, model: PolysceneModel, name: str, loaded: LoadedScenario) -> None:
@@ -132,7 +142,7 @@ def receive(session: Session, model: PolysceneModel, name: str, loaded: LoadedSc
 
     New items have no id vector and no popularity but that of new ones, as content dropout has taught.
     """
-    bind_again(session, model, name, loaded)
+    bind_again(session, model, Sharing(loaded, {name: loaded}))
     model.n_items[name] = loaded.events.n_items
     if (mixture := model.mixture(name)) is not None:
         mixture.receive(prior_data(session, name, loaded))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,26 +110,38 @@ def make_encoders(
 
 def encoder_of(bound: BoundEncoder, scenario: LoadedScenario, table: str) -> EntityEncoder | PartEncoder:
     """The encoder as a member sees it, whose rows are numbered within the domain."""
-    part = scenario.part
-    rows = None if part is None else {"items": part.item_N, "users": None, "events": part.event_R}[table]
+    rows = _rows_of(scenario, table)
     return bound.encoder if rows is None else PartEncoder(bound.encoder, rows)
 
 
-def bind_again(session: Session, model: PolysceneModel, name: str, loaded: LoadedScenario) -> None:
-    """Bind a scenario's encoders to tables that have grown since the model was made.
+def bind_again(session: Session, model: PolysceneModel, group: Sharing, tables: Collection[str] = TABLES) -> None:
+    """Bind encoders to tables that have grown since the model was made.
 
     Args:
         session: config, plugins and backbone.
         model: the model.
-        name: the scenario, which is no domain of another.
-        loaded: the scenario as it is now.
+        group: a scenario, or the domains of one, as they are now.
+        tables: which have grown.
     """
-    contexts = _contexts(session, name, Sharing(loaded, {name: loaded}), model.shared, {})
-    for table, place in zip(TABLES, (model.items, model.users, model.events), strict=True):
-        if name in place:
-            encoder = place[name]
-            assert isinstance(encoder, EntityEncoder)
-            encoder.bind(_frame(loaded, table), contexts[table])
+    contexts = _contexts(session, group.whole.scenario.name, group, model.shared, {})
+    places = {"items": model.items, "users": model.users, "events": model.events}
+    for table in tables:
+        encoders = {name: places[table][name] for name in group.members if name in places[table]}
+        for name, encoder in encoders.items():
+            rows = _rows_of(group.members[name], table)
+            if rows is not None and isinstance(encoder, PartEncoder):
+                encoder.row_N = rows.to(encoder.row_N.device)
+        # Domains of one scenario share the encoder.
+        for encoder in list(encoders.values())[:1]:
+            bound = encoder.encoder if isinstance(encoder, PartEncoder) else encoder
+            assert isinstance(bound, EntityEncoder)
+            bound.bind(_frame(group.whole, table), contexts[table])
+
+
+def _rows_of(scenario: LoadedScenario, table: str) -> torch.Tensor | None:
+    """The rows of a domain in a table of the whole scenario; None where they are all in it."""
+    part = scenario.part
+    return None if part is None else {"items": part.item_N, "users": None, "events": part.event_R}[table]
 
 
 def _entity_encoder(session: Session, loaded: LoadedScenario, name: str, table: str) -> EntityEncoder:
