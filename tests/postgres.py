@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,12 +47,16 @@ class Postgres:
         (self.folder / "password").chmod(0o644)
         options = ("--username=shop", "--auth=scram-sha-256", f"--pwfile={self.folder / 'password'}")
         made = self._spawn("initdb", "-D", str(self.data), "-E", "UTF8", "--locale=C", "--no-sync", *options)
-        said, _ = made.communicate(timeout=PATIENCE)
-        assert made.returncode == 0, said
+        assert made.wait(PATIENCE) == 0, self.log.read_text()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.places = 0
+
+    @property
+    def log(self) -> Path:
+        """What its programs say."""
+        return self.folder / "log"
 
     @property
     def data(self) -> Path:
@@ -60,21 +65,21 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        settings = [
-            part for key, value in {**_SETTINGS, "port": self.port}.items() for part in ("-c", f"{key}={value}")
-        ]
-        self.process = self._spawn("postgres", "-D", str(self.data), *settings)
         until = time.monotonic() + PATIENCE
         while not self._answers():
-            assert self.process.poll() is None, self.process.communicate()[0]
-            assert time.monotonic() < until, "the server does not answer"
+            assert time.monotonic() < until, self.log.read_text()
+            if self.process is None or self.process.poll() is not None:
+                # Also anew: processes of a server that was killed need a moment to notice.
+                settings = {**_SETTINGS, "port": self.port}
+                options = (f"--{key}={value}" for key, value in settings.items())
+                self.process = self._spawn("postgres", "-D", str(self.data), *options)
             time.sleep(0.02)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: at once but in order, or by ``SIGKILL``."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.communicate(timeout=PATIENCE)
+            self.process.wait(PATIENCE)
             self.process = None
 
     def url(self, database: str = "postgres") -> str:
@@ -106,20 +111,16 @@ class Postgres:
             return False
         return True
 
-    def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+    def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[Any]:
         # The server refuses to run as root.
-        as_user = (
+        as_user: dict[str, Any] = (
             {} if self.user is None else {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         )
-        return subprocess.Popen(
-            [str(self.programs / program), *arguments],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **as_user,
-        )
+        with self.log.open("a") as log:
+            command = [str(self.programs / program), *arguments]
+            return subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_user
+            )
 
 
 def find_programs() -> Path | None:

@@ -41,7 +41,7 @@ class SqliteDatabase(Database):
             raise FeedbackError(
                 "the file was removed or replaced while it was open; nothing is acknowledged",
                 where=self.where,
-                fix="put it back, or start anew to let another log begin",
+                fix="stop what uses the log, put the file back or let a new one begin, and start again",
             )
 
     def overwrite(self) -> None:
@@ -110,17 +110,17 @@ def _fill(database: SqliteDatabase, *, create: bool) -> None:
 def _use_write_ahead_log(database: SqliteDatabase) -> None:
     """The mode is kept in the file. SQLite does not wait by itself where several processes change it at once."""
     until = time.monotonic() + database.wait
-    while True:
-        try:
-            with database.engine.execution_options(**{READING: True}).connect() as connection:
-                mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
-            break
-        except OperationalError as problem:
-            busy = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > until:
-                with in_words(database.where, database.wait):
+    mode = ""
+    while not mode:
+        with in_words(database.where, database.wait):
+            try:
+                with database.engine.execution_options(**{READING: True}).connect() as connection:
+                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
+            except OperationalError as problem:
+                busy = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until:
                     raise
-            time.sleep(_PAUSE_S)
+                time.sleep(_PAUSE_S)
     if mode != "wal":
         raise FeedbackError(
             f"SQLite cannot write ahead here (journal mode '{mode}')",

@@ -1,0 +1,1 @@
+"""What breaks on purpose: processes killed at any moment, and what is left then."""
