@@ -22,6 +22,7 @@ PACKAGES = (
     "polyscene.training.loggers",
     "polyscene.evaluation.baselines",
     "polyscene.evaluation.metrics.components",
+    "polyscene.experiments.policies",
 )
 
 

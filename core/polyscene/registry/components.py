@@ -24,6 +24,7 @@ KINDS = (
     "strategy",
     "auxiliary",
     "logger",
+    "policy",
 )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from polyscene.testing.fusion import FusionSuite as FusionSuite
     from polyscene.testing.loss import LossSuite as LossSuite
     from polyscene.testing.metric import MetricSuite as MetricSuite
+    from polyscene.testing.policy import PolicySuite as PolicySuite
     from polyscene.testing.prior import PriorSuite as PriorSuite
     from polyscene.testing.runs import host_of as host_of
     from polyscene.testing.scenario import ScenarioSuite as ScenarioSuite
@@ -47,6 +48,7 @@ _HOME = {
     "fusion": ("FusionSuite",),
     "loss": ("LossSuite",),
     "metric": ("MetricSuite",),
+    "policy": ("PolicySuite",),
     "prior": ("PriorSuite",),
     "runs": ("host_of",),
     "scenario": ("ScenarioSuite",),

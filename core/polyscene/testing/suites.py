@@ -12,6 +12,7 @@ from polyscene.testing.encoder import EncoderSuite
 from polyscene.testing.fusion import FusionSuite
 from polyscene.testing.loss import LossSuite
 from polyscene.testing.metric import MetricSuite
+from polyscene.testing.policy import PolicySuite
 from polyscene.testing.prior import PriorSuite
 from polyscene.testing.sequence import SequenceSuite
 from polyscene.testing.suite import ComponentSuite
@@ -25,6 +26,7 @@ SUITES: dict[str, type[ComponentSuite]] = {
         FusionSuite,
         LossSuite,
         MetricSuite,
+        PolicySuite,
         PriorSuite,
         SequenceSuite,
     )

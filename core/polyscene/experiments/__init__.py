@@ -1,0 +1,1 @@
+"""Experiments: what to show, who sees what, and what it brought."""
