@@ -215,6 +215,13 @@ class Encoder(nn.Module, ABC):
         parameter = next((parameter for module in modules for parameter in module.parameters()), None)
         self.register_buffer(name, rows if parameter is None else rows.to(parameter.device), persistent=False)
 
+    def mapped(self, row: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a function of each vector alone gives ``[..., o]`` for those of rows.
+
+        An encoder with fewer vectors than rows may apply it to the former and look the results up.
+        """
+        return function(self(row))
+
     def forward_dropped(self, row: Tensor, dropped: Tensor) -> Tensor:
         """:meth:`forward`, with the unknown vector where ``dropped`` (bool ``[...]``)."""
         return torch.where(dropped.unsqueeze(-1), self.unknown(), self(row))

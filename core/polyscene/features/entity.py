@@ -188,9 +188,9 @@ class EntityEncoder(nn.Module):
         """The normalized fields of rows, with ids unknown where ``dropped``."""
         fields = {}
         for field, encoder in self._fields():
-            hidden = dropped if encoder.is_identity else None
-            x = encoder(row) if hidden is None else encoder.forward_dropped(row, hidden)
-            fields[field] = self._trusted(field, self._gated(field, self.norms[field](x)), row, hidden)
+            hidden, norm = dropped if encoder.is_identity else None, self.norms[field]
+            x = encoder.mapped(row, norm) if hidden is None else norm(encoder.forward_dropped(row, hidden))
+            fields[field] = self._trusted(field, self._gated(field, x), row, hidden)
         return fields
 
     def _trusted(self, field: str, x: Tensor, row: Tensor, hidden: Tensor | None) -> Tensor:

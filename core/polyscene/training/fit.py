@@ -130,9 +130,11 @@ class Fitting:
         sampler = self._sampler()
         losses_so_far: list[dict[str, Tensor]] = []
         started = time.monotonic() - state.seconds
+        wrapped.train()
         while state.step < trainer.steps and not state.ended:
             set_learning_rate(optimizer, learning_rate(state.step, trainer))
-            wrapped.train()
+            if not self.model.training:  # telling hundreds of modules takes 0.6 ms
+                wrapped.train()
             numbers = range(state.step * trainer.accumulate, (state.step + 1) * trainer.accumulate)
             batches = {number: sampler.draw(number, rests.resting) for number in numbers}
             for number, batch in batches.items():
