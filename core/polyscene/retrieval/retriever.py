@@ -13,6 +13,7 @@ from polyscene.data.scenario import View
 from polyscene.errors import ConfigError, did_you_mean
 from polyscene.model import PolysceneModel
 from polyscene.model.catalogue import ModelCatalogue
+from polyscene.priors.mixture import LONGEST
 from polyscene.retrieval.best import Best, best_of_blocks
 from polyscene.retrieval.config import RetrievalConfig
 from polyscene.retrieval.index import Index, build_index
@@ -78,7 +79,7 @@ class Retriever:
         if name not in self.served:
             raise ConfigError(f"'{name}' is not served", where="scenario", fix=did_you_mean(name, self.served))
         mixture, served = self.model.mixture(name), self.served[name]
-        return query_of_users(served, user_B, view or served.view, 0 if mixture is None else mixture.longest)
+        return query_of_users(served, user_B, view or served.view, 0 if mixture is None else LONGEST)
 
     @torch.inference_mode()
     def find(self, queries: Mapping[str, Query], count: int, route: Route = LABEL) -> dict[str, Best]:

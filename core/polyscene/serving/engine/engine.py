@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from polyscene.errors import PolysceneError, ServingError, did_you_mean
-from polyscene.evaluation.serving import retriever_of
-from polyscene.evaluation.titles import item_titles
-from polyscene.feedback.events import Event
+from polyscene.feedback.events import Event, Reaction
 from polyscene.retrieval import RetrievalConfig, Retriever
+from polyscene.retrieval.best import Wanted, best_of_blocks
+from polyscene.retrieval.pairs import Pairs
 from polyscene.serving.engine.answers import Answer, Put, ScenarioInfo, Scored
+from polyscene.serving.engine.asked import Asked, asked
+from polyscene.serving.engine.putting import put
+from polyscene.serving.engine.queries import query_of
+from polyscene.serving.engine.recognizing import recognized
 from polyscene.serving.engine.requests import Request
+from polyscene.serving.engine.shelf import Shelf
+from polyscene.serving.engine.shelves import shelves_of
+from polyscene.serving.engine.steps import Steps
+from polyscene.serving.engine.telling import Group
 from polyscene.training.restore import RestoredRun
 
 
 class Engine:
     """One loaded model version.
 
-    Not for several threads at once: requests change nothing, :meth:`put_items` and :meth:`observe` do.
+    For one thread: requests change nothing, but :meth:`put_items`, :meth:`observe` and :meth:`forget` do.
 
     Args:
-        run: a finished run.
-        retriever: its model with the scenarios that recommend items to users.
+        shelves: the scenarios.
+        retriever: the model, which serves them.
         version: what answers call the model.
     """
 
-    def __init__(self, run: RestoredRun, retriever: Retriever, version: str) -> None:
-        self.run, self.retriever, self.version = run, retriever, version
+    def __init__(self, shelves: Mapping[str, Shelf], retriever: Retriever, version: str) -> None:
+        self.shelves, self.retriever, self.version = dict(shelves), retriever, version
+        self._unit: dict[str, Tensor] = {}
 
     @classmethod
     def of_run(cls, run: RestoredRun, *, version: str, retrieval: RetrievalConfig | None = None) -> Engine:
@@ -39,8 +51,11 @@ class Engine:
             PolysceneError: there is no model, data have changed, a package is not installed, or nothing is
                 recommended to users.
         """
-        return cls(run, retriever_of(run, retrieval), version)
+        model, shelves = shelves_of(run)
+        served = {name: shelf.served() for name, shelf in shelves.items()}
+        return cls(shelves, Retriever(model, served, retrieval), version)
 
+    @torch.inference_mode()
     def answer(self, requests: Sequence[Request], *, vectors: bool = False) -> list[Answer | PolysceneError]:
         """Answers in the order of the requests, which may be of any scenarios; an error is in its own place.
 
@@ -48,8 +63,22 @@ class Engine:
             requests: any number.
             vectors: whether answers bring what a contextual policy looks at.
         """
-        return [self._one(request) for request in requests]
+        found: dict[int, Answer | PolysceneError] = {}
+        groups: dict[str, dict[int, Asked]] = {}
+        for place, request in enumerate(requests):
+            try:
+                name, one = self._asked(request)
+                groups.setdefault(name, {})[place] = one
+            except PolysceneError as error:
+                found[place] = error
+        queries = {name: query_of(self.shelves[name], list(group.values())) for name, group in groups.items()}
+        states = self.retriever.states(queries) if queries else {}
+        for name, group in groups.items():
+            together = Group(self.retriever, self.shelves[name], queries[name], states[name], list(group.values()))
+            found |= zip(group, together.answers(self.version, vectors=vectors), strict=True)
+        return [found[place] for place in range(len(requests))]
 
+    @torch.inference_mode()
     def similar(
         self,
         scenario: str,
@@ -62,17 +91,38 @@ class Engine:
         """The items nearest to an item by the cosine of adapted vectors.
 
         Raises:
-            ServingError: no such scenario, item or column.
+            ServingError: no such scenario, item or column, or ``k`` is no number of items.
         """
-        raise NotImplementedError
+        shelf = self._shelf(scenario)
+        own, k = self._item(shelf, item), min(Request(scenario, k=k).k, len(shelf.ids))
+        known = [shelf.position[one] for one in exclude if one in shelf.position]
+        if scenario not in self._unit:
+            self._unit[scenario] = functional.normalize(self.retriever.catalogues[scenario].all(), dim=-1)
+        unit_Nd, item_M = self._unit[scenario], torch.tensor([own, *known], device=shelf.model.device)
+        masked = Pairs(torch.zeros_like(item_M), item_M)
+        wanted = Wanted(k, item_M[:1], masked, shelf.filters.mask(filters or {}))
+        best = best_of_blocks([(0, (unit_Nd @ unit_Nd[own]).unsqueeze(0))], wanted, self.retriever.codes[scenario])
+        items = [one for one in best.item_BK[0].tolist() if one >= 0]
+        unknown = tuple(one for one in exclude if one not in shelf.position)
+        return shelf.scored(items, best.score_BK[0, : len(items)].tolist(), self.version, unknown)
 
+    @torch.inference_mode()
     def score(self, request: Request, items: Sequence[str]) -> Answer:
         """Scores of given items for who asks, equal to those of a ranking of all; ``k`` and filters are not read.
 
+        Items are in the order given, without those that are not known.
+
         Raises:
-            ServingError: as for :meth:`answer`.
+            PolysceneError: as for :meth:`answer`.
         """
-        raise NotImplementedError
+        name, one = self._asked(request)
+        shelf, query = self.shelves[name], query_of(self.shelves[name], [one])
+        h_Bd = self.retriever.states({name: query})[name]
+        known = [shelf.position[item] for item in items if item in shelf.position]
+        score_N = self.retriever.scores(name, query, h_Bd)[0]
+        unknown = (*one.unknown, *(item for item in items if item not in shelf.position))
+        scored = shelf.scored(known, score_N[known].tolist(), self.version, tuple(dict.fromkeys(unknown)))
+        return Answer(**vars(scored), user_known=one.known, recognized=one.recognized)
 
     def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
         """Add items, or change columns of known ones; the next answer has them.
@@ -80,37 +130,65 @@ class Engine:
         Raises:
             ServingError, DataError: the rows do not fit; nothing is changed then.
         """
-        raise NotImplementedError
+        done, self.shelves[scenario] = put(self.retriever, self._shelf(scenario), rows)
+        self._unit.pop(scenario, None)
+        return done
 
     def observe(self, events: Sequence[Event]) -> int:
         """Extend histories by what users did, in this order; returns how many events did.
 
-        Impressions and skips do not, nor what concerns unknown scenarios and items.
+        Impressions and skips do not, nor what concerns unknown scenarios and items. What priors and popularity
+        count stays as it was.
         """
-        raise NotImplementedError
+        taken = 0
+        for event in events:
+            shelf = self.shelves.get(event.scenario)
+            if not isinstance(event, Reaction) or event.kind == "skip" or shelf is None:
+                continue
+            if event.item in shelf.position:
+                value = shelf.value if event.value is None else event.value
+                steps = shelf.live.setdefault(event.user, Steps())
+                steps.add(shelf.position[event.item], value, shelf.moment(event.time))
+                taken += 1
+        return taken
+
+    def forget(self, user: str) -> None:
+        """Forget what feedback told of a user."""
+        for shelf in self.shelves.values():
+            shelf.live.pop(user, None)
 
     def scenarios(self) -> list[ScenarioInfo]:
         """What is served."""
-        raise NotImplementedError
+        return [shelf.info() for shelf in self.shelves.values()]
 
-    def _one(self, request: Request) -> Answer | PolysceneError:
-        name = request.scenario or ""
-        if name not in self.retriever.served:
-            fix = did_you_mean(name, self.retriever.served)
-            return ServingError(f"there is no scenario '{name}'", where="scenario", fix=fix)
-        tables = self.run.loaded.scenarios[name].tables
-        users: list[str] = tables.users["user_id"].tolist()
-        if request.user not in users:
-            return ServingError(f"there is no user '{request.user}'", where="user")
-        query = self.retriever.query(name, torch.tensor([users.index(request.user)]))
-        best = self.retriever.find({name: query}, request.k)[name]
-        found = [item for item in best.item_BK[0].tolist() if item >= 0]
-        ids, titles = tables.items["item_id"], item_titles(tables, found)
-        return Answer(
-            name,
-            tuple(ids.iloc[found]),
-            tuple(best.score_BK[0, : len(found)].tolist()),
-            {ids.iloc[item]: title for item, title in titles.items()},
-            self.version,
-            user_known=True,
-        )
+    def item_vectors(self, scenario: str, items: Sequence[str]) -> Tensor:
+        """Adapted vectors ``[M, d]`` of items, for policies.
+
+        Raises:
+            ServingError: no such scenario or item.
+        """
+        shelf = self._shelf(scenario)
+        rows = torch.tensor([self._item(shelf, item) for item in items], dtype=torch.int64)
+        return self.retriever.catalogues[scenario].take(rows.to(shelf.model.device))
+
+    def _asked(self, request: Request) -> tuple[str, Asked]:
+        if request.scenario is not None:
+            return request.scenario, asked(self._shelf(request.scenario), request)
+        chances = recognized(self.retriever, self.shelves, request)
+        name = next(iter(chances))
+        return name, replace(asked(self.shelves[name], request), recognized=chances)
+
+    def _shelf(self, scenario: str) -> Shelf:
+        if scenario not in self.shelves:
+            raise ServingError(
+                f"there is no scenario '{scenario}'", where="scenario", fix=did_you_mean(scenario, self.shelves)
+            )
+        return self.shelves[scenario]
+
+    @staticmethod
+    def _item(shelf: Shelf, item: str) -> int:
+        if item not in shelf.position:
+            examples = ", ".join(shelf.ids[:3])
+            fix = f"its {len(shelf.ids):,} ids look like {examples}"
+            raise ServingError(f"there is no item '{item}'", where=f"scenario '{shelf.name}'", fix=fix)
+        return shelf.position[item]

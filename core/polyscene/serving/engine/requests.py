@@ -94,4 +94,4 @@ def _is_finite(value: Any) -> bool:
     if value is None:
         return True
     number = isinstance(value, Real) and not isinstance(value, bool)
-    return number and math.isfinite(value) and abs(value) < _LARGEST
+    return number and math.isfinite(value) and -_LARGEST < float(value) < _LARGEST
