@@ -1,0 +1,93 @@
+"""Requests on their way to the model: what waits together is answered in one call, by one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from polyscene.errors import PolysceneError
+from polyscene.serving.engine import Answer, Request
+from polyscene.serving.live import Live
+from polyscene.serving.queueing import Queue, Turn
+
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+Job = Callable[[Live], Any]
+
+
+class Batcher:
+    """The one thread that owns the model.
+
+    Args:
+        live: the model that answers first.
+        room: how many may wait.
+        most: requests that are answered together.
+        answered: is told how many requests were answered in each call.
+    """
+
+    def __init__(
+        self, live: Live, *, room: int, most: int, answered: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self.live, self._answered = live, answered
+        self.queue: Queue[tuple[Request, bool] | Job] = Queue(
+            self._serve, name="the model", room=room, most=most, alone=callable
+        )
+
+    async def ask(self, request: Request, *, vectors: bool = False) -> Answer:
+        """The answer to a request.
+
+        Raises:
+            Busy: too many wait.
+            PolysceneError: what the engine says.
+        """
+        return await self.queue.put((request, vectors))
+
+    async def do(self, job: Callable[[Live], T]) -> T:
+        """Anything else that needs the model, between two calls; nobody is answered meanwhile."""
+        return await self.queue.put(job)
+
+    async def exchange(self, live: Live) -> None:
+        """Answer with another model from here on; who waits already is answered by one of the two."""
+
+        def job(_: Live) -> None:
+            live.catch_up()
+            self.live = live
+
+        await self.do(job)
+
+    def close(self) -> None:
+        """Answer who waits, and stop."""
+        self.queue.close()
+
+    def _serve(self, turns: Sequence[Turn[tuple[Request, bool] | Job]]) -> None:
+        self.live.catch_up()
+        first = turns[0]
+        if callable(first.what):
+            first.done(_outcome(lambda: cast(Job, first.what)(self.live)))
+            return
+        asked = [cast(tuple[Request, bool], turn.what) for turn in turns]
+        requests, vectors = [request for request, _ in asked], any(wanted for _, wanted in asked)
+        outcomes = _outcome(lambda: self.live.engine.answer(requests, vectors=vectors))
+        if isinstance(outcomes, BaseException):
+            # One request must not take the others with it.
+            outcomes = [
+                _only(_outcome(lambda one=one: self.live.engine.answer([one], vectors=vectors)))
+                for one in requests
+            ]
+        for turn, outcome in zip(turns, outcomes, strict=True):
+            turn.done(outcome)
+        self._answered(len(turns))
+
+
+def _outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        if not isinstance(error, PolysceneError):
+            _LOG.exception("the model failed")
+        return error
+
+
+def _only(outcome: Any) -> Any:
+    return outcome[0] if isinstance(outcome, list) else outcome

@@ -1,0 +1,201 @@
+"""A client of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import pydantic
+
+from polyscene.serving.client.transport import Transport
+from polyscene.serving.schemas import (
+    Accepted,
+    Erased,
+    FeedbackIn,
+    ItemsIn,
+    Model,
+    PromoteIn,
+    Recommended,
+    RecommendIn,
+    RollBackIn,
+    ScenarioOut,
+    ScoredItems,
+    ScoreIn,
+    SimilarIn,
+    State,
+    StepIn,
+    Stored,
+    UserData,
+)
+
+Out = TypeVar("Out", bound=pydantic.BaseModel)
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Client:
+    """Asks a service, and waits for its answers.
+
+    Bodies are those of :mod:`polyscene.serving.schemas` and are checked before anything is sent. Every refusal is
+    raised as the error of :mod:`polyscene.errors` that its kind stands for: ``AccessError`` for keys and rates,
+    ``ConflictError`` and ``FeedbackError`` for events, ``ServingError`` for the rest; no answer within the time,
+    or no server, is a ``ServingError`` too.
+
+    Args:
+        url: where the server says that it serves.
+        key: an API key.
+        timeout: seconds to wait for one answer.
+        patience: seconds in which requests are sent again while the server says that it is busy. Events without an
+            id get one before they are sent, so that none is counted twice.
+
+    Example:
+        >>> client = Client("http://127.0.0.1:8000", key="...")  # doctest: +SKIP
+        >>> shown = client.recommend("video", user="42", k=3)  # doctest: +SKIP
+        >>> client.feedback([{"kind": "click", "scenario": "video", "user": "42",
+        ...                   "item": shown.items[0].item, "impression": shown.impression}])  # doctest: +SKIP
+    """
+
+    def __init__(self, url: str, *, key: str | None = None, timeout: float = 10.0, patience: float = 0.0) -> None:
+        self._transport = Transport(url, key=key, timeout=timeout, patience=patience)
+
+    def recommend(
+        self,
+        scenario: str | None = None,
+        *,
+        user: str | None = None,
+        history: Sequence[StepIn | Mapping[str, Any]] | None = None,
+        text: str | None = None,
+        k: int = 10,
+        view: str | None = None,
+        filters: Mapping[str, Any] | None = None,
+        exclude_seen: bool | None = None,
+        exclude: Sequence[str] = (),
+        explain: bool = False,
+    ) -> Recommended:
+        """The best items for a user; arguments as of :class:`polyscene.serving.schemas.RecommendIn`."""
+        asked = _asked(
+            scenario,
+            user=user,
+            history=history,
+            text=text,
+            view=view,
+            exclude_seen=exclude_seen,
+            explain=explain,
+        )
+        more = {"k": k, "filters": filters or {}, "exclude": list(exclude)}
+        return self._post("/v1/recommend", RecommendIn, asked | more, Recommended)
+
+    def similar(
+        self,
+        scenario: str,
+        item: str,
+        *,
+        k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> ScoredItems:
+        """Items like one; arguments as of :class:`polyscene.serving.schemas.SimilarIn`."""
+        asked = {"scenario": scenario, "item": item, "k": k, "filters": filters or {}, "exclude": list(exclude)}
+        return self._post("/v1/similar", SimilarIn, asked, ScoredItems)
+
+    def score(
+        self,
+        scenario: str | None,
+        items: Sequence[str],
+        *,
+        user: str | None = None,
+        history: Sequence[StepIn | Mapping[str, Any]] | None = None,
+        text: str | None = None,
+        view: str | None = None,
+        exclude_seen: bool | None = None,
+    ) -> ScoredItems:
+        """Scores of given items; arguments as of :class:`polyscene.serving.schemas.ScoreIn`."""
+        asked = _asked(
+            scenario,
+            user=user,
+            history=history,
+            text=text,
+            view=view,
+            exclude_seen=exclude_seen,
+            explain=False,
+        )
+        return self._post("/v1/score", ScoreIn, asked | {"items": list(items)}, ScoredItems)
+
+    def put_items(self, scenario: str, rows: Rows) -> Stored:
+        """Add items, or change columns of known ones; each row with ``item_id``."""
+        return self._post("/v1/items", ItemsIn, {"scenario": scenario, "rows": rows}, Stored)
+
+    def feedback(self, events: Rows) -> Accepted:
+        """Keep events, all or none; they are on the server's disk when this returns."""
+        named = [self._transport.named(one) for one in events]
+        return self._post("/v1/feedback", FeedbackIn, {"events": named}, Accepted)
+
+    def scenarios(self) -> list[ScenarioOut]:
+        """What is served."""
+        return [ScenarioOut.model_validate(one) for one in self._transport.send("GET", "/v1/scenarios")]
+
+    def models(self) -> Model:
+        """The version that serves, and those that could."""
+        return Model.model_validate(self._transport.send("GET", "/v1/models"))
+
+    def promote(self, version: str, *, why: str = "") -> Model:
+        """Let another version serve."""
+        return self._post("/v1/models/promote", PromoteIn, {"version": version, "why": why}, Model)
+
+    def roll_back(self, *, why: str = "") -> Model:
+        """Let the version serve that did before."""
+        return self._post("/v1/models/rollback", RollBackIn, {"why": why}, Model)
+
+    def export_user(self, user: str) -> UserData:
+        """All that was kept of a user."""
+        return UserData.model_validate(self._transport.send("GET", f"/v1/users/{quote(user, safe='')}"))
+
+    def erase_user(self, user: str) -> Erased:
+        """Remove what was kept of a user."""
+        return Erased.model_validate(self._transport.send("DELETE", f"/v1/users/{quote(user, safe='')}"))
+
+    def ready(self) -> State:
+        """Whether requests are answered with the promoted model and all that is known."""
+        return State.model_validate(self._transport.send("GET", "/readyz"))
+
+    def metrics(self) -> str:
+        """All series, in Prometheus' text format."""
+        return self._transport.send("GET", "/metrics")
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _post(self, path: str, kind: type[pydantic.BaseModel], values: Mapping[str, Any], out: type[Out]) -> Out:
+        body = self._transport.checked(kind, values)
+        return out.model_validate(self._transport.send("POST", path, body))
+
+
+def _asked(
+    scenario: str | None,
+    *,
+    user: str | None,
+    history: Sequence[StepIn | Mapping[str, Any]] | None,
+    text: str | None,
+    view: str | None,
+    exclude_seen: bool | None,
+    explain: bool,
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "user": user,
+        "history": None if history is None else list(history),
+        "text": text,
+        "view": view,
+        "exclude_seen": exclude_seen,
+        "explain": explain,
+    }

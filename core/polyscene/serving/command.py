@@ -1,0 +1,85 @@
+"""``polyscene serve``: a run becomes a service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+
+import torch
+
+from polyscene.errors import ConfigError
+from polyscene.registry.host import Host
+from polyscene.serving.config import ServeConfig
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.startup import Say, check_policies, keys_path, listen, load_promoted, loader
+from polyscene.training.restore import find_run
+
+
+def serve(config: ServeConfig, host: Host, say: Say) -> bool:
+    """Load the version that is promoted, and answer until told to stop; whether all went well.
+
+    Args:
+        config: the options.
+        host: the plugins.
+        say: tells who started it.
+
+    Raises:
+        PolysceneError: no version can be loaded, the address is taken, there must be keys and are none.
+    """
+    keys_file = keys_path(config)
+    deployment = Deployment(config.deployment)
+    listening = listen(config)
+    if config.workers > 1:
+        # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
+        torch.set_num_threads(1)
+    load = loader(deployment, config, host)
+    engine = load_promoted(deployment, config, load, say)
+    check_policies(config, [info.name for info in engine.scenarios()])
+    series = _series_folder(config.workers)
+
+    # After the folder for several workers' series is known: Prometheus' client looks for it when it is imported.
+    from polyscene.serving.app import create_app
+    from polyscene.serving.keys import read_keys
+    from polyscene.serving.service import Service
+    from polyscene.serving.workers import Workers, run_one
+
+    keys = None if keys_file is None else read_keys(keys_file)
+
+    def work(parent: int | None = None) -> bool:
+        return run_one(create_app(Service(config, deployment, engine, load), keys), listening, parent)
+
+    say(f"Serving version '{engine.version}' at {_address(listening)}")
+    if keys is None:
+        say("There is no file of keys: requests from this machine alone are answered, and may do everything.")
+    try:
+        return work() if config.workers == 1 else Workers(config.workers, work).run()
+    finally:
+        if series:
+            shutil.rmtree(series, ignore_errors=True)
+
+
+def add_version(config: ServeConfig) -> str:
+    """Keep a run as a version of a deployment, without serving it; the version's name.
+
+    Raises:
+        ConfigError: no run is given.
+        CheckpointError: there is no such run.
+    """
+    if not config.run:
+        raise ConfigError("no run is given", where="polyscene serve --add", fix="give run=RUN")
+    return Deployment(config.deployment).adopt(find_run(config.run, config.root), by="polyscene serve --add")
+
+
+def _series_folder(workers: int) -> str:
+    if workers == 1:
+        return ""
+    folder = tempfile.mkdtemp(prefix="polyscene-series-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    return folder
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,122 @@
+"""A loaded model version together with how far it has followed what happened since."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from polyscene.errors import PolysceneError
+from polyscene.feedback import FeedbackLog
+from polyscene.serving.arrivals import Arrivals
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.engine import Engine, Put, Request
+
+ERASED = "erased.jsonl"
+"""The record of erasures in a deployment: when and how many events, not of whom."""
+_RETRY_S = 2.0
+
+
+class Live:
+    """An engine that knows the items that arrived and what users did, in this process and in others.
+
+    Items and events are read from where they are kept, by a cursor, before requests are answered: so several
+    workers, a restart and a version that is just being loaded all come to know the same in the same way.
+
+    Args:
+        engine: fresh, as its run left it.
+        deployment: where items are kept.
+        log: what users did.
+    """
+
+    def __init__(self, engine: Engine, deployment: Deployment, log: FeedbackLog) -> None:
+        self.engine, self.log = engine, log
+        self.arrivals = Arrivals(deployment)
+        self._erased = deployment.folder / ERASED
+        self._erasures = self._erased_size()
+        self._item_cursor = self._event_cursor = 0
+        self._retry_at = 0.0
+        self.trouble: PolysceneError | None = None
+        """Why it does not know the latest, where it does not."""
+        self._spoiled = False
+        self.names = [info.name for info in engine.scenarios()]
+        """The scenarios that are served."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether it knows what it should not: an erased user, or an item that could not be kept."""
+        return self._spoiled or self._erased_size() != self._erasures
+
+    def catch_up(self) -> int:
+        """Take in what arrived; returns how many items and events that was.
+
+        Where log or items cannot be read, answers go on from what is known, and it is tried again a little later.
+        """
+        if time.monotonic() < self._retry_at:
+            return 0
+        try:
+            taken = self._take_items() + self._take_events()
+        except PolysceneError as error:
+            self.trouble, self._retry_at = error, time.monotonic() + _RETRY_S
+            return 0
+        self.trouble = None
+        return taken
+
+    def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
+        """Add or change items: known to the engine and on disk when this returns.
+
+        Raises:
+            PolysceneError: the rows do not fit, or cannot be kept; nothing is changed then.
+        """
+        with self.arrivals.deployment.locked():
+            self._take_items()
+            put = self.engine.put_items(scenario, rows)
+            try:
+                self._item_cursor = self.arrivals.append(scenario, rows)
+            except PolysceneError:
+                self._spoiled = True
+                raise
+        return put
+
+    def forget(self, user: str, before: int, after: int) -> None:
+        """Forget a user, after the log did. Other workers load anew, since nobody tells them whom to forget.
+
+        Args:
+            user: the user's id.
+            before, after: the size of the record of erasures without and with this one.
+        """
+        self.engine.forget(user)
+        if self._erasures == before:
+            self._erasures = after
+
+    def warm(self) -> None:
+        """Answer one request of each scenario, so that the first real one finds everything in place."""
+        for name in self.names:
+            [outcome] = self.engine.answer([Request(name, k=1)])
+            if isinstance(outcome, PolysceneError):
+                raise outcome
+
+    def _take_items(self) -> int:
+        taken = 0
+        for end, scenario, rows in self.arrivals.after(self._item_cursor):
+            try:
+                self.engine.put_items(scenario, rows)
+            except PolysceneError as error:
+                # Another version may lack the scenario or ask for other columns; the rest is taken all the same.
+                self.arrivals.complain(error)
+            self._item_cursor, taken = end, taken + len(rows)
+        return taken
+
+    def _take_events(self) -> int:
+        last = self.log.last()
+        if last <= self._event_cursor:
+            return 0
+        taken = 0
+        for logged in self.log.read(self._event_cursor, until=last):
+            self.engine.observe([one.event for one in logged])
+            self._event_cursor, taken = logged[-1].number, taken + len(logged)
+        self._event_cursor = last
+        return taken
+
+    def _erased_size(self) -> int:
+        return self._erased.stat().st_size if self._erased.exists() else 0

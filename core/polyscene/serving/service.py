@@ -1,0 +1,161 @@
+"""The service: what every route asks for, of one worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from polyscene.feedback import Event, Impression, open_log, to_mapping
+from polyscene.serving.appending import Appender
+from polyscene.serving.audit import append_line
+from polyscene.serving.batching import Batcher
+from polyscene.serving.choosing import Chooser, Chosen, Greedy
+from polyscene.serving.config import ServeConfig
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.engine import Answer, Engine, Put, Request, ScenarioInfo, Scored
+from polyscene.serving.impressions import log_shown
+from polyscene.serving.live import ERASED, Live
+from polyscene.serving.metrics import Metrics
+from polyscene.serving.versions import Versions
+
+_LOG_WAIT_S = 2.0
+_BEHIND = "what users did lately is not known: the feedback log or the items cannot be read"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A recommended list.
+
+    Args:
+        answer: its items in the order shown.
+        chosen: how they came about.
+        impression: as it was logged; None where it was not.
+        degraded: what is not as it should be, in words.
+    """
+
+    answer: Answer
+    chosen: Chosen
+    impression: Impression | None
+    degraded: list[str]
+
+
+class Service:
+    """One worker's model, log and what is between them.
+
+    Args:
+        config: the options.
+        deployment: versions and what arrived.
+        engine: the promoted version, freshly loaded.
+        load: loads an engine by version; called in a thread of its own.
+        choosers: who chooses what is shown, by scenario; the best is shown in others.
+    """
+
+    def __init__(
+        self,
+        config: ServeConfig,
+        deployment: Deployment,
+        engine: Engine,
+        load: Callable[[str], Engine],
+        choosers: Mapping[str, Chooser] | None = None,
+    ) -> None:
+        self.config, self.deployment, self.metrics = config, deployment, Metrics()
+        self._engine, self._load = engine, load
+        self.choosers: Mapping[str, Chooser] = choosers or {}
+        self._greedy = Greedy()
+
+    def open(self) -> None:
+        """Open the log, catch up with what happened, and start the threads. Once, in the process that answers."""
+        address = self.config.feedback or str(self.deployment.folder / "feedback.db")
+        self.log = open_log(address, wait=_LOG_WAIT_S)
+        live, limits = Live(self._engine, self.deployment, self.log), self.config.limits
+        live.catch_up()
+        self.batcher = Batcher(live, room=limits.waiting, most=limits.batch, answered=self.metrics.batch.observe)
+        self.appender = Appender(self.log, limits.events)
+        self.versions = Versions(self.deployment, self.batcher, self.log, self._load, self.metrics)
+        self.metrics.serves(live.engine.version)
+
+    def close(self) -> None:
+        """Serve what waits, and let go of everything."""
+        self.batcher.close()
+        self.appender.close()
+        self.log.close()
+
+    @property
+    def live(self) -> Live:
+        """The model that answers now."""
+        return self.batcher.live
+
+    async def recommend(self, request: Request) -> Shown:
+        """Items for a user, logged before they are given out."""
+        chooser = self.choosers.get(request.scenario or "", self._greedy)
+        wanted = replace(request, k=chooser.candidates(request))
+        answer = await self.batcher.ask(wanted, vectors=chooser.vectors)
+        chosen = chooser.choose(request, answer)
+        answer = _in_order(answer, chosen.order)
+        impression, trouble = await log_shown(self.appender, request, answer, chosen)
+        degraded = [trouble] if trouble else []
+        if trouble or impression is None:
+            self.metrics.failures.labels("impressions").inc()
+        else:
+            self.metrics.happened([impression], self.live.names)
+        if self.live.trouble is not None:
+            self.metrics.failures.labels("following").inc()
+            degraded.append(_BEHIND)
+        self.metrics.answered(answer, asked=len(request.history or ()) + len(request.exclude), logged=not trouble)
+        return Shown(answer, chosen, impression, degraded)
+
+    async def similar(self, scenario: str, item: str, k: int, **options: Any) -> Scored:
+        """Items like one."""
+        return await self.batcher.do(lambda live: live.engine.similar(scenario, item, k, **options))
+
+    async def score(self, request: Request, items: Sequence[str]) -> Answer:
+        """Scores of given items."""
+        return await self.batcher.do(lambda live: live.engine.score(request, items))
+
+    async def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
+        """Add or change items; served from now on, and kept."""
+        return await self.batcher.do(lambda live: live.put_items(scenario, rows))
+
+    async def feedback(self, events: Sequence[Event]) -> None:
+        """Keep events; they are on disk when this returns."""
+        await self.appender.append(events)
+        self.metrics.happened(events, self.live.names)
+
+    async def scenarios(self) -> list[ScenarioInfo]:
+        """What is served."""
+        return await self.batcher.do(lambda live: live.engine.scenarios())
+
+    async def export(self, user: str) -> list[dict[str, Any]]:
+        """What was kept of a user: events with their numbers."""
+        found = await asyncio.to_thread(self.log.export, user)
+        return [{"number": one.number, **to_mapping(one.event)} for one in found]
+
+    async def erase(self, user: str, *, by: str) -> int:
+        """Remove what was kept of a user, from the log and from the memory of all workers; how many events."""
+
+        def erase() -> tuple[int, int, int]:
+            count, path = self.log.erase(user), self.deployment.folder / ERASED
+            with self.deployment.locked():
+                before = path.stat().st_size if path.exists() else 0
+                after = append_line(path, {"time": time.time(), "events": count})
+                self.deployment.audit.note("erase", by=by, events=count)
+            return count, before, after
+
+        count, before, after = await asyncio.to_thread(erase)
+        await self.batcher.do(lambda live: live.forget(user, before, after))
+        return count
+
+
+def _in_order(answer: Answer, order: Sequence[int]) -> Answer:
+    if tuple(order) == tuple(range(len(answer.items))):
+        return answer
+    return replace(
+        answer,
+        items=tuple(answer.items[place] for place in order),
+        scores=tuple(answer.scores[place] for place in order),
+        shares=tuple(answer.shares[place] for place in order) if answer.shares else (),
+        reasons=tuple(answer.reasons[place] for place in order) if answer.reasons else (),
+    )

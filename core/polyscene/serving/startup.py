@@ -1,0 +1,139 @@
+"""Starting: which version serves, loaded from its deployment, behind an address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from polyscene.errors import CheckpointError, ConfigError, PolysceneError, did_you_mean
+from polyscene.registry.host import Host
+from polyscene.serving.config import LOOPBACK, ServeConfig
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.engine import Engine
+from polyscene.training.restore import find_run, restore
+
+_BY = "polyscene serve"
+POLICIES = ("greedy",)
+Say = Callable[[str], None]
+
+
+def choose_version(deployment: Deployment, config: ServeConfig, say: Say) -> str:
+    """The version to serve: the promoted one, or ``run`` where none is, or where that is to be promoted.
+
+    Raises:
+        PolysceneError: there is neither a promoted version nor a run.
+    """
+    promoted = deployment.promoted()
+    if not config.run:
+        if promoted is None:
+            raise CheckpointError(
+                "no version was promoted here, and no run is given",
+                where=str(deployment.folder),
+                fix="give run=RUN",
+            )
+        return promoted.version
+    version = deployment.adopt(find_run(config.run, config.root), by=_BY)
+    if promoted is None or config.promote:
+        return deployment.promote(version, by=_BY).version
+    if promoted.version != version:
+        say(
+            f"This deployment serves version '{promoted.version}'; run={config.run} is its version '{version}', "
+            "which waits to be promoted (promote=true, or POST /v1/models/promote)."
+        )
+    return promoted.version
+
+
+def loader(deployment: Deployment, config: ServeConfig, host: Host) -> Callable[[str], Engine]:
+    """What loads the engine of a version."""
+
+    def load(version: str) -> Engine:
+        run = restore(
+            str(deployment.path_of(version)), host, root=config.root, data=config.data, device=config.device
+        )
+        return Engine.of_run(run, version=version, retrieval=config.retrieval)
+
+    return load
+
+
+def load_promoted(deployment: Deployment, config: ServeConfig, load: Callable[[str], Engine], say: Say) -> Engine:
+    """The engine to start with: of the version to serve, or where it cannot be loaded of the last that can.
+
+    Raises:
+        PolysceneError: none can be loaded; what is wrong with the first.
+    """
+    version = choose_version(deployment, config, say)
+    try:
+        return load(version)
+    except PolysceneError as error:
+        promoted = deployment.promoted()
+        for earlier in reversed(promoted.before if promoted else ()):
+            say(f"Version '{version}' cannot be loaded: {error}")
+            try:
+                engine = load(earlier)
+            except PolysceneError:
+                continue
+            say(f"Serving version '{earlier}', which was promoted before it.")
+            with deployment.locked():
+                deployment.audit.note("refuse", by=_BY, version=version, why=error.what)
+            return engine
+        raise
+
+
+def check_policies(config: ServeConfig, scenarios: list[str]) -> None:
+    """Scenarios and policies of the config exist.
+
+    Raises:
+        ConfigError: one does not.
+    """
+    for scenario, policy in config.policy.items():
+        if scenario not in scenarios:
+            raise ConfigError(
+                f"there is no scenario '{scenario}'",
+                where=f"policy.{scenario}",
+                fix=did_you_mean(scenario, scenarios),
+            )
+        if policy not in POLICIES:
+            raise ConfigError(
+                f"there is no policy '{policy}'", where=f"policy.{scenario}", fix=did_you_mean(policy, POLICIES)
+            )
+
+
+def keys_path(config: ServeConfig) -> Path | None:
+    """The file of keys; None where there is none and only this machine is served.
+
+    Raises:
+        ConfigError: the address can be reached from elsewhere, and there are no keys.
+    """
+    path = Path(config.keys) if config.keys else Path(config.deployment) / "keys.json"
+    if path.exists() or config.keys:
+        return path
+    if config.host not in LOOPBACK:
+        raise ConfigError(
+            f"host={config.host} can be reached from other machines, and there are no keys",
+            where=str(path),
+            fix="make one: polyscene keys new --scope recommend; or use host=127.0.0.1",
+        )
+    return None
+
+
+def listen(config: ServeConfig) -> socket.socket:
+    """A socket at the address, not yet answering.
+
+    Raises:
+        ConfigError: the address is taken, or not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        opened.bind((config.host, config.port))
+    except OSError as error:
+        opened.close()
+        raise ConfigError(
+            f"cannot listen there: {error.strerror or error}",
+            where=f"{config.host}:{config.port}",
+            fix="end what listens there, or give another port=NUMBER (0 takes a free one)",
+        ) from None
+    opened.set_inheritable(True)
+    return opened

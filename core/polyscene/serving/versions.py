@@ -1,0 +1,130 @@
+"""Which version a worker answers with: promoting, rolling back, following what others promote."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from polyscene.errors import PolysceneError, ServingError
+from polyscene.feedback import FeedbackLog
+from polyscene.serving.batching import Batcher
+from polyscene.serving.deployment import Deployment, Promoted
+from polyscene.serving.engine import Engine
+from polyscene.serving.live import Live
+from polyscene.serving.metrics import Metrics
+
+_LOG = logging.getLogger(__name__)
+_WATCH_S, _AGAIN_S = 1.0, 30.0
+
+
+class Versions:
+    """Exchanges the model of a worker.
+
+    A version is loaded beside the one that answers, catches up with what happened, answers a request of each
+    scenario, and takes over between two calls of the engine: no request is lost, and whatever goes wrong before
+    leaves everything as it was.
+
+    Args:
+        deployment: which versions there are, and which is promoted.
+        batcher: whose model is exchanged.
+        log: what users did.
+        load: loads an engine by version; called in a thread of its own.
+        metrics: where loads and versions are counted.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        batcher: Batcher,
+        log: FeedbackLog,
+        load: Callable[[str], Engine],
+        metrics: Metrics,
+    ) -> None:
+        self.deployment, self.batcher, self.log, self.metrics = deployment, batcher, log, metrics
+        self._load = load
+        self._changing = asyncio.Lock()
+        self.trouble = ""
+        """Why the promoted version is not the one that answers, where it is not."""
+
+    @property
+    def serving(self) -> str:
+        """The version that answers now."""
+        return self.batcher.live.engine.version
+
+    async def promote(self, version: str, *, by: str, why: str = "") -> Promoted:
+        """Load a version, and serve it if that succeeds; the present one serves meanwhile, and if not.
+
+        Raises:
+            ServingError: there is no such version, or it cannot be loaded; that is then in the audit log.
+        """
+        self.deployment.path_of(version)
+        return await self._change(version, lambda: self.deployment.promote(version, by=by, why=why), by)
+
+    async def roll_back(self, *, by: str, why: str = "") -> Promoted:
+        """As :meth:`promote`, with the version that served before."""
+        version = self.deployment.previous()
+        return await self._change(version, lambda: self.deployment.roll_back(by=by, why=why), by)
+
+    async def reload(self, version: str) -> None:
+        """Load a version anew, and answer with that."""
+        async with self._changing:
+            await self._exchange(await self._loaded(version))
+
+    async def watch(self) -> None:
+        """Follow what others promote and erase, for ever; what cannot be loaded is tried again a while later."""
+        wait = _WATCH_S
+        while True:
+            await asyncio.sleep(wait)
+            wait, serving = _WATCH_S, self.serving
+            try:
+                promoted = self.deployment.promoted()
+                wanted = promoted.version if promoted else serving
+                if wanted != serving or self.batcher.live.stale:
+                    await self.reload(wanted)
+                self.trouble = ""
+            except PolysceneError as error:
+                wait, self.trouble = _AGAIN_S, f"the promoted version cannot be loaded: {error.what}"
+                _LOG.error("%s; version '%s' goes on serving", self.trouble, serving)
+
+    async def _change(self, version: str, decide: Callable[[], Promoted], by: str) -> Promoted:
+        async with self._changing:
+            try:
+                live = await self._loaded(version)
+            except PolysceneError as error:
+                with self.deployment.locked():
+                    self.deployment.audit.note("refuse", by=by, version=version, why=error.what)
+                raise ServingError(
+                    f"version '{version}' cannot be loaded: {error.what}",
+                    where="version",
+                    fix=f"version '{self.serving}' goes on serving; {error.fix or 'promote another'}",
+                ) from error
+            promoted = await asyncio.to_thread(decide)
+            await self._exchange(live)
+            self.trouble = ""
+            return promoted
+
+    async def _loaded(self, version: str) -> Live:
+        """A version that is ready to answer."""
+
+        def load() -> Live:
+            live = Live(self._load(version), self.deployment, self.log)
+            live.catch_up()
+            live.warm()
+            return live
+
+        try:
+            live = await asyncio.to_thread(load)
+        except Exception as error:
+            self.metrics.loads.labels("failed").inc()
+            if isinstance(error, PolysceneError):
+                raise
+            _LOG.exception("version '%s' cannot be loaded", version)
+            raise ServingError(f"{type(error).__name__}: {error}", where=version) from error
+        self.metrics.loads.labels("loaded").inc()
+        return live
+
+    async def _exchange(self, live: Live) -> None:
+        before = self.serving
+        await self.batcher.exchange(live)
+        self.metrics.serves(live.engine.version, before)
