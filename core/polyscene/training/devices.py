@@ -16,10 +16,12 @@ def launch_fabric(trainer: TrainerConfig) -> Fabric:
     """Fabric for a trainer's options; with several devices it has started their processes when this returns."""
     _import_fabric()
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies.ddp import DDPStrategy
 
-    # A step may hold some of the scenarios only, so some parameters get no gradient in it.
-    strategy = DDPStrategy(find_unused_parameters=True) if trainer.devices > 1 else "auto"
+    strategy = "auto"
+    if trainer.devices > 1:
+        from polyscene.training.processes import Processes
+
+        strategy = Processes()
     fabric = Fabric(
         accelerator=trainer.accelerator, devices=trainer.devices, precision=trainer.precision, strategy=strategy
     )
