@@ -18,6 +18,8 @@ from polyscene.cli import (
     data,
     doctor,
     evaluate,
+    feedback,
+    keys,
     plugins,
     pretrain,
     recommend,
@@ -49,6 +51,8 @@ Examples:
   polyscene bench quick
   polyscene adapt run=latest scenario=music shots=16
   polyscene pretrain scenario=video trainer.steps=20
+  polyscene feedback stats --log feedback.db
+  polyscene keys new --scope recommend --name web
   polyscene config list
   polyscene data list
   polyscene plugins new podcast
@@ -82,6 +86,8 @@ for _command in (
     bench.bench,
     pretrain.pretrain,
     data.data,
+    feedback.feedback,
+    keys.keys,
     config.config,
     plugins.plugins,
     doctor.doctor,

@@ -24,7 +24,7 @@ _REASONS = {
 
 
 @contextmanager
-def atomic_path(path: Path, error: type[PolysceneError] = DataError) -> Iterator[Path]:
+def atomic_path(path: Path, error: type[PolysceneError] = DataError, *, mode: int = 0o644) -> Iterator[Path]:
     """Gives a temporary path beside ``path`` to write to; it takes the name ``path`` only if the block succeeds.
 
     The content is flushed to disk before the name changes, so that a crash cannot leave an empty file behind.
@@ -32,6 +32,7 @@ def atomic_path(path: Path, error: type[PolysceneError] = DataError) -> Iterator
     Args:
         path: the file to write; missing parent folders are made.
         error: the error class raised when the system refuses to write.
+        mode: of the file; until it is complete nobody but its owner may read it.
 
     Raises:
         PolysceneError: of class ``error``, if the disk is full, the folder is read-only and so on.
@@ -53,7 +54,7 @@ def atomic_path(path: Path, error: type[PolysceneError] = DataError) -> Iterator
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as problem:
         raise write_error(problem, path, error) from problem
