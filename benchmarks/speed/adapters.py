@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from polyscene.adapters import AdapterBank, Routing
 from polyscene.registry.components import Component
 from polyscene.registry.host import load_host
@@ -53,18 +54,8 @@ def main() -> None:
         for (protocol, metric), values in measure(component, arguments.rounds, arguments.steps).items():
             numbers = (statistics.median(values), min(values), max(values))
             table.add_row(label, protocol.split(",")[0], metric, *(f"{number:.4g}" for number in numbers))
-            rows.append(
-                {
-                    "protocol": protocol,
-                    "scenario": "generated",
-                    "method": label,
-                    "metric": metric,
-                    "mean": numbers[0],
-                    "std": statistics.stdev(values) if len(values) > 1 else None,
-                    "seeds": list(range(len(values))),
-                    "command": "python -m benchmarks.speed.adapters",
-                }
-            )
+            command = "python -m benchmarks.speed.adapters"
+            rows.append(figure_row(protocol, "generated", label, metric, values, command=command))
     Console().print(table)
     if not arguments.kinds:
         write_results("adapters_speed", rows)

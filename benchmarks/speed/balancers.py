@@ -25,6 +25,7 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from benchmarks.speed.many import config_of, host
 from polyscene.config.choice import chosen
 from polyscene.data.windows import Windows
@@ -58,18 +59,9 @@ def main() -> None:
         for (method, metric), values in measure(count, arguments.balancers or named, arguments).items():
             numbers = (statistics.median(values), min(values), max(values))
             table.add_row(str(count), method, metric, *(f"{number:.4g}" for number in numbers))
-            rows.append(
-                {
-                    "protocol": f"training step, {ROWS:,} rows, one thread, median of pairs of {arguments.steps}",
-                    "scenario": f"{count} generated",
-                    "method": method,
-                    "metric": metric,
-                    "mean": numbers[0],
-                    "std": statistics.stdev(values) if len(values) > 1 else None,
-                    "seeds": list(range(len(values))),
-                    "command": "python -m benchmarks.speed.balancers",
-                }
-            )
+            protocol = f"training step, {ROWS:,} rows, one thread, median of pairs of {arguments.steps}"
+            command = "python -m benchmarks.speed.balancers"
+            rows.append(figure_row(protocol, f"{count} generated", method, metric, values, command=command))
     Console().print(table)
     if not partial:
         write_results("balancers", rows)

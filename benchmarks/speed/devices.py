@@ -14,7 +14,6 @@ measured is not overwritten.
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from torch.nn.functional import mse_loss
 from benchmarks.quality.protocols import RealData
 from benchmarks.results import read_results, write_results
 from benchmarks.speed.engine import Training
+from benchmarks.speed.figures import figure_row
 from benchmarks.speed.meta import RATE, ROWS, STEPS, _data, _head
 from polyscene.backbone import Backbone
 from polyscene.config.compose import compose
@@ -170,16 +170,7 @@ def _synchronize() -> None:
 
 
 def _row(protocol: str, scenario: str, device: str, metric: str, values: list[float]) -> dict[str, Any]:
-    return {
-        "protocol": protocol,
-        "scenario": scenario,
-        "method": device,
-        "metric": metric,
-        "mean": statistics.median(values),
-        "std": statistics.stdev(values) if len(values) > 1 else None,
-        "seeds": list(range(len(values))),
-        "command": COMMAND,
-    }
+    return figure_row(protocol, scenario, device, metric, values, command=COMMAND)
 
 
 def show(rows: list[dict[str, Any]]) -> None:

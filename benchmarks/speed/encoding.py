@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from polyscene.backbone import Backbone, BackboneConfig
 from polyscene.backbone.encode import Tokens, chunks, encode
 from polyscene.backbone.loading import load_encoder, load_tokenizer
@@ -44,10 +44,9 @@ def main() -> None:
     command = f"python -m benchmarks.speed.encoding --texts {options.texts} --pairs {options.pairs}"
     texts = item_texts(options.data, options.texts)
     # Medians: one slow moment of the machine moves the mean of a few ratios, not their median.
-    about = {"protocol": f"{options.texts} texts, median of pairs", "scenario": "all", "command": command}
+    protocol = f"{options.texts} texts, median of pairs"
     rows = [
-        {**about, "seeds": list(range(len(values))), "method": method, "metric": metric}
-        | {"mean": statistics.median(values), "std": statistics.stdev(values) if len(values) > 1 else None}
+        figure_row(protocol, "all", method, metric, values, command=command)
         for (method, metric), values in measure(texts, options.pairs).items()
     ]
     write_results("encoding", rows)

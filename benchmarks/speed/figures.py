@@ -12,6 +12,22 @@ from rich.table import Table
 from benchmarks.results import write_results
 
 
+def figure_row(
+    protocol: str, scenario: str, method: str, metric: str, values: Sequence[float], *, command: str
+) -> dict[str, Any]:
+    """A row of a results file: the median of a figure that was measured as often as there are values."""
+    return {
+        "protocol": protocol,
+        "scenario": scenario,
+        "method": method,
+        "metric": metric,
+        "mean": statistics.median(values),
+        "std": statistics.stdev(values) if len(values) > 1 else None,
+        "seeds": list(range(len(values))),
+        "command": command,
+    }
+
+
 class Figures:
     """Medians over repetitions, with their standard deviation.
 
@@ -26,18 +42,7 @@ class Figures:
 
     def add(self, protocol: str, scenario: str, method: str, metric: str, values: Sequence[float]) -> None:
         """One figure, measured as often as there are values."""
-        self.rows.append(
-            {
-                "protocol": protocol,
-                "scenario": scenario,
-                "method": method,
-                "metric": metric,
-                "mean": statistics.median(values),
-                "std": statistics.stdev(values) if len(values) > 1 else None,
-                "seeds": list(range(len(values))),
-                "command": self.command,
-            }
-        )
+        self.rows.append(figure_row(protocol, scenario, method, metric, values, command=self.command))
 
     def show(self) -> None:
         """A line each."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 
 SIDE_BY_SIDE = {
     "basic": [],
@@ -78,16 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _row(launcher: str, metric: str, value: float, seeds: int, steps: int) -> dict[str, Any]:
-    return {
-        "protocol": f"a sweep of {seeds} jobs, {steps} steps each",
-        "scenario": "video",
-        "method": launcher,
-        "metric": metric,
-        "mean": value,
-        "std": None,
-        "seeds": [0],
-        "command": "python -m benchmarks.speed.launchers",
-    }
+    protocol, command = f"a sweep of {seeds} jobs, {steps} steps each", "python -m benchmarks.speed.launchers"
+    return figure_row(protocol, "video", launcher, metric, [value], command=command)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import mse_loss
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from benchmarks.speed.suffix import Timed, in_turns
 from polyscene.backbone import Backbone, BackboneConfig
 from polyscene.data.access import DataAccess
@@ -235,16 +236,7 @@ def _data(count: int) -> tuple[Tensor, Tensor]:
 
 
 def _row(scenario: str, metric: str, values: list[float]) -> dict[str, Any]:
-    return {
-        "protocol": PROTOCOL,
-        "scenario": scenario,
-        "method": "fast parameters",
-        "metric": metric,
-        "mean": statistics.median(values),
-        "std": statistics.stdev(values) if len(values) > 1 else None,
-        "seeds": list(range(len(values))),
-        "command": COMMAND,
-    }
+    return figure_row(PROTOCOL, scenario, "fast parameters", metric, values, command=COMMAND)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from benchmarks.speed.plain import Plain
 from benchmarks.speed.plain_entities import Noise
 from polyscene.config.compose import compose
@@ -65,17 +66,9 @@ def main() -> None:
             method, metric = figure
             shown = (f"{number:.4g}" for number in (statistics.median(values), min(values), max(values)))
             table.add_row(label, f"{method}: {metric}", *shown)
+            protocol = f"batch_rows 1024, one thread, {arguments.steps} steps a turn, median of turns"
             rows.append(
-                {
-                    "protocol": f"batch_rows 1024, one thread, {arguments.steps} steps a turn, median of turns",
-                    "scenario": label,
-                    "method": method,
-                    "metric": metric,
-                    "mean": statistics.median(values),
-                    "std": statistics.stdev(values) if len(values) > 1 else None,
-                    "seeds": list(range(len(values))),
-                    "command": "python -m benchmarks.speed.step",
-                }
+                figure_row(protocol, label, method, metric, values, command="python -m benchmarks.speed.step")
             )
     Console().print(table)
     if not arguments.scenarios:

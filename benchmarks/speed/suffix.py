@@ -26,6 +26,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.results import write_results
+from benchmarks.speed.figures import figure_row
 from polyscene.adapters.bank import Routing
 from polyscene.backbone import Backbone, BackboneConfig, Suffix
 from polyscene.backbone.loading import load_encoder
@@ -57,17 +58,10 @@ def main() -> None:
         milliseconds = (1e3 * statistics.median(side) for side in (one, other))
         table.add_row(comparison.name, comparison.against, *(f"{value:.3g}" for value in (*shown, *milliseconds)))
         for metric, values in ((f"time against {comparison.against}", ratios), ("seconds", one)):
+            protocol = f"MiniLM, {ROWS} texts of {TOKENS} tokens, LoRA of rank {RANK}, one thread"
+            command = "python -m benchmarks.speed.suffix"
             rows.append(
-                {
-                    "protocol": f"MiniLM, {ROWS} texts of {TOKENS} tokens, LoRA of rank {RANK}, one thread",
-                    "scenario": comparison.scenario,
-                    "method": comparison.name,
-                    "metric": metric,
-                    "mean": statistics.median(values),
-                    "std": statistics.stdev(values),
-                    "seeds": list(range(len(values))),
-                    "command": "python -m benchmarks.speed.suffix",
-                }
+                figure_row(protocol, comparison.scenario, comparison.name, metric, values, command=command)
             )
     Console().print(table)
     if not arguments.dry:

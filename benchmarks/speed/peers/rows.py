@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
+
+from benchmarks.speed.figures import figure_row
 
 COMMAND = "python -m benchmarks.speed.peers"
 
@@ -25,16 +26,7 @@ class Rows:
         """The median of one value per turn, or a single value."""
         turns = [float(values)] if isinstance(values, int | float) else [float(value) for value in values]
         self.rows.append(
-            {
-                "protocol": self.protocol,
-                "scenario": scenario,
-                "method": method,
-                "metric": metric,
-                "mean": statistics.median(turns),
-                "std": statistics.stdev(turns) if len(turns) > 1 else None,
-                "seeds": list(range(len(turns))),
-                "command": f"{COMMAND} {self.name}",
-            }
+            figure_row(self.protocol, scenario, method, metric, turns, command=f"{COMMAND} {self.name}")
         )
 
     def missing(self, scenario: str, peer: str, why: str) -> None:
