@@ -17,6 +17,8 @@ from polyscene.data.windows import Windows, take_windows, windows_of_rows
 
 # Large odd constants (splitmix64) spread neighboring seeds and steps over the generator's state space.
 _SEED_FACTOR, _STEP_FACTOR = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+# Where rows come in a known order, those of so many steps are gathered at once: one lookup costs as much as many.
+_STEPS_AHEAD = 16
 
 
 def step_generator(seed: int, step: int, device: torch.device | str) -> torch.Generator:
@@ -134,10 +136,18 @@ class RowSampler:
             self.mark_M = marks(torch.from_numpy(checked_weights(weights_R, events)[row])).to(self.row_M.device)
             self.n_marks = int(self.mark_M[-1])
         self._epoch, self._order_M = -1, self.row_M
+        self._gathered = 0, 0
 
     def draw(self, count: int, generator: torch.Generator, first: int = 0) -> Windows:
         """Windows of one row: the ``count`` that come after ``first`` in going through all rows."""
-        place_B = torch.cat([self._places(start, stop) for start, stop in self._stretches(first, first + count)])
+        begin, end = self._gathered
+        if first < begin or first + count > end:
+            self._gathered = begin, end = first, first + _STEPS_AHEAD * count
+            self._windows = self._between(begin, end)
+        return self._windows.some(slice(first - begin, first - begin + count))
+
+    def _between(self, first: int, last: int) -> Windows:
+        place_B = torch.cat([self._places(start, stop) for start, stop in self._stretches(first, last)])
         row_B1 = self.row_M[place_B].unsqueeze(1)
         return windows_of_rows(
             self.events, self.user_M[place_B], row_B1, torch.ones_like(row_B1, dtype=torch.bool)
