@@ -26,6 +26,7 @@ from polyscene.serving.engine.shelves import shelves_of
 from polyscene.serving.engine.steps import Steps
 from polyscene.serving.engine.telling import Group
 from polyscene.training.restore import RestoredRun
+from polyscene.training.strategy import JOINT
 
 
 class Engine:
@@ -34,13 +35,17 @@ class Engine:
     For one thread: requests change nothing, but :meth:`put_items`, :meth:`observe` and :meth:`forget` do.
 
     Args:
-        shelves: the scenarios.
-        retriever: the model, which serves them.
+        shelves: the scenarios, all of one model.
         version: what answers call the model.
+        retrieval: how catalogues are searched.
     """
 
-    def __init__(self, shelves: Mapping[str, Shelf], retriever: Retriever, version: str) -> None:
-        self.shelves, self.retriever, self.version = dict(shelves), retriever, version
+    def __init__(
+        self, shelves: Mapping[str, Shelf], version: str, retrieval: RetrievalConfig | None = None
+    ) -> None:
+        self.shelves, self.version = dict(shelves), version
+        served = {name: shelf.served() for name, shelf in shelves.items()}
+        self.retriever = Retriever(next(iter(shelves.values())).model, served, retrieval)
         self._unit: dict[str, Tensor] = {}
 
     @classmethod
@@ -51,9 +56,9 @@ class Engine:
             PolysceneError: there is no model, data have changed, a package is not installed, or nothing is
                 recommended to users.
         """
-        model, shelves = shelves_of(run)
-        served = {name: shelf.served() for name, shelf in shelves.items()}
-        return cls(shelves, Retriever(model, served, retrieval), version)
+        label = next((label for label in run.labels() if label == JOINT), run.labels()[0])
+        learned = {name: run.loaded.scenarios[name] for name in run.scenarios_of(label)}
+        return cls(shelves_of(run.session, run.model(label), learned), version, retrieval)
 
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request], *, vectors: bool = False) -> list[Answer | PolysceneError]:
