@@ -81,7 +81,8 @@ class PolicySuite(ComponentSuite):
             own_kK = torch.zeros(PLACES, ITEMS, dtype=torch.float64)
             own_kK[:, chances.at_P] = chances.chance_kP
             shown_k = own_kK.gather(1, choice.order_k.unsqueeze(1)).squeeze(1)
-            assert_same(choice.propensity_k, shown_k, "choose and chances give the same list another probability")
+            same = torch.equal(choice.propensity_k, shown_k)
+            assert same, "choose and chances give the same list different probabilities"
             often_kK[torch.arange(PLACES), choice.order_k] += 1 / LISTS
             chance_kK += own_kK / LISTS
         far = float((often_kK - chance_kK).abs().max())

@@ -30,10 +30,13 @@ class LinUcb(LinearPolicy):
     """
 
     name = "linucb"
-    config: LinUcbConfig
+
+    def __init__(self, config: LinUcbConfig, d: int) -> None:
+        super().__init__(config, d)
+        self.alpha = config.alpha
 
     def values(self, pool: Candidates, context: Tensor | None, generator: torch.Generator) -> Tensor:
         del generator
         feature_Pf = self.pool_features(pool, context)
         width_P = (feature_Pf @ self.root_ff.T).norm(dim=1)
-        return (feature_Pf @ self.mean_f + self.config.alpha * width_P).unsqueeze(0)
+        return (feature_Pf @ self.mean_f + self.alpha * width_P).unsqueeze(0)

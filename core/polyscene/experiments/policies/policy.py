@@ -100,7 +100,9 @@ class Policy(nn.Module, ABC):
         at_P, top_Sk, _ = self._ranked(candidates, k, torch.Generator().manual_seed(seed))
         return self._chances(at_P, top_Sk)
 
-    def _ranked(self, candidates: Candidates, k: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    def _ranked(
+        self, candidates: Candidates, k: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Pool, the best ``k`` of it by each valuation, and context."""
         size = min(self.config.pool, len(candidates.score_K))
         at_P = candidates.score_K.topk(size).indices

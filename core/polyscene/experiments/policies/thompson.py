@@ -33,11 +33,14 @@ class Thompson(LinearPolicy):
     """
 
     name = "thompson"
-    config: ThompsonConfig
+
+    def __init__(self, config: ThompsonConfig, d: int) -> None:
+        super().__init__(config, d)
+        self.noise, self.draws = config.noise, config.draws
 
     def values(self, pool: Candidates, context: Tensor | None, generator: torch.Generator) -> Tensor:
-        normal_Sf = torch.randn(self.config.draws, len(self.mean_f), generator=generator, dtype=torch.float64).to(
+        normal_Sf = torch.randn(self.draws, len(self.mean_f), generator=generator, dtype=torch.float64).to(
             self.mean_f.device
         )
-        weight_Sf = self.mean_f + self.config.noise * normal_Sf @ self.root_ff
+        weight_Sf = self.mean_f + self.noise * normal_Sf @ self.root_ff
         return weight_Sf @ self.pool_features(pool, context).T
