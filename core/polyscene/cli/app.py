@@ -18,6 +18,7 @@ from polyscene.cli import (
     data,
     doctor,
     evaluate,
+    experiment,
     feedback,
     keys,
     plugins,
@@ -53,6 +54,7 @@ Examples:
   polyscene pretrain scenario=video trainer.steps=20
   polyscene feedback stats --log feedback.db
   polyscene keys new --scope recommend --name web
+  polyscene experiment report ranker --log feedback.db
   polyscene config list
   polyscene data list
   polyscene plugins new podcast
@@ -90,6 +92,7 @@ for _command in (
     keys.keys,
     config.config,
     plugins.plugins,
+    experiment.experiment,
     doctor.doctor,
     completion.completion,
 ):
