@@ -12,6 +12,7 @@ import torch
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
 from polyscene.data.events import Events
+from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError, DataError
 from polyscene.registry.host import load_host
 from polyscene.testing.histories import make_data, make_events
@@ -27,6 +28,15 @@ def as_it_is(events: Events) -> Events:
     return events
 
 
+def test_one_labelled_row_among_rows_with_times_is_enough() -> None:
+    events = make_events("viewers")
+    row = int(events.rows([Phase.TRAIN])[1][3])
+    few = replace(events, labelled_R=torch.arange(len(events.item_R)) == row)
+    prior = built("recent_popularity", few, "viewers")
+    prior.observe(few, [Phase.TRAIN])
+    assert prior.count_N.nonzero().flatten().tolist() == [int(events.item_R[row])]
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "change", "options", "says"),
     [
@@ -35,7 +45,7 @@ def as_it_is(events: Events) -> Events:
             "listeners",
             as_it_is,
             {},
-            "prior 'recent_popularity' needs times, and all training rows have the same: leave it out",
+            "prior 'recent_popularity' needs times, and all rows have the same: leave it out",
         ),
         ("recent_popularity", "viewers", at_once, {}, "needs times"),
         (

@@ -43,11 +43,10 @@ class RecentPopularity(Prior):
 
     def __init__(self, config: RecentPopularityConfig, data: PriorData) -> None:
         super().__init__(config, data)
-        _, row = data.events.rows([Phase.TRAIN])
-        time = data.events.time_R[torch.from_numpy(row)]
-        if len(time) and bool(time.min() == time.max()):
+        time_R = data.events.time_R  # of all rows: where labels are few, those may well have happened at once
+        if len(time_R) and bool(time_R.min() == time_R.max()):
             raise DataError(
-                "prior 'recent_popularity' needs times, and all training rows have the same",
+                "prior 'recent_popularity' needs times, and all rows have the same",
                 where=data.where,
                 fix="leave it out: the ranking task's popularity bias counts all rows, or choose 'linear'",
             )
