@@ -24,6 +24,7 @@ from polyscene.cli import (
     plugins,
     pretrain,
     recommend,
+    serve,
     train,
     transfer,
 )
@@ -47,6 +48,7 @@ Examples:
   polyscene train scenario=video trainer=smoke     a few steps, to see that it runs
   polyscene evaluate run=latest
   polyscene recommend run=latest scenario=video user=42 k=5
+  polyscene serve run=latest port=8000
   polyscene transfer scenario=[video,music] trainer=smoke
   polyscene compare runs/A runs/B --sort mean
   polyscene bench quick
@@ -82,6 +84,7 @@ for _command in (
     train.train,
     evaluate.evaluate,
     recommend.recommend,
+    serve.serve,
     adapt.adapt,
     transfer.transfer,
     compare.compare,

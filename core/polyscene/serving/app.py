@@ -31,18 +31,16 @@ def create_app(service: Service, keys: KeyFile | None = None) -> FastAPI:
     """The application of one worker.
 
     Args:
-        service: opened when the application starts, closed when it ends.
+        service: open, and closed by whoever opened it.
         keys: who may ask; None admits everybody who calls the server by a name of this machine.
     """
     limits = service.config.limits
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(service.open)
         watching = asyncio.create_task(service.versions.watch())
         yield
         watching.cancel()
-        await asyncio.to_thread(service.close)
 
     app = bare_app(lifespan)
     app.state.service = service

@@ -10,10 +10,12 @@ import tempfile
 import torch
 
 from polyscene.errors import ConfigError
+from polyscene.feedback import open_log
 from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.startup import Say, check_policies, keys_path, listen, load_promoted, loader
+from polyscene.serving.live import warm
+from polyscene.serving.startup import Say, check_policies, keys_path, listen, load_promoted, loader, log_address
 from polyscene.training.restore import find_run
 
 
@@ -30,12 +32,14 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     """
     keys_file = keys_path(config)
     deployment = Deployment(config.deployment)
+    open_log(log_address(config)).close()  # before anything is loaded: what is wrong with it is said at once
     listening = listen(config)
     if config.workers > 1:
         # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
         torch.set_num_threads(1)
     load = loader(deployment, config, host)
     engine = load_promoted(deployment, config, load, say)
+    warm(engine, texts=config.texts)
     check_policies(config, [info.name for info in engine.scenarios()])
     series = _series_folder(config.workers)
 
@@ -48,7 +52,12 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     keys = None if keys_file is None else read_keys(keys_file)
 
     def work(parent: int | None = None) -> bool:
-        return run_one(create_app(Service(config, deployment, engine, load), keys), listening, parent)
+        service = Service(config, deployment, engine, load)
+        service.open()
+        try:
+            return run_one(create_app(service, keys), listening, parent)
+        finally:
+            service.close()
 
     say(f"Serving version '{engine.version}' at {_address(listening)}")
     if keys is None:

@@ -89,13 +89,6 @@ class Live:
         if self._erasures == before:
             self._erasures = after
 
-    def warm(self) -> None:
-        """Answer one request of each scenario, so that the first real one finds everything in place."""
-        for name in self.names:
-            [outcome] = self.engine.answer([Request(name, k=1)])
-            if isinstance(outcome, PolysceneError):
-                raise outcome
-
     def _take_items(self) -> int:
         taken = 0
         for end, scenario, rows in self.arrivals.after(self._item_cursor):
@@ -120,3 +113,22 @@ class Live:
 
     def _erased_size(self) -> int:
         return self._erased.stat().st_size if self._erased.exists() else 0
+
+
+def warm(engine: Engine, *, texts: bool) -> None:
+    """Answer a request of each scenario, so that real ones find everything in place.
+
+    Args:
+        engine: fresh.
+        texts: whether one of them is a text, for which the backbone is loaded.
+
+    Raises:
+        PolysceneError: the model cannot answer.
+    """
+    infos = engine.scenarios()
+    requests = [Request(info.name, k=1) for info in infos]
+    if texts:
+        requests += [Request(info.name, text="anything", k=1) for info in infos if info.by_text][:1]
+    for outcome in engine.answer(requests):
+        if isinstance(outcome, PolysceneError):
+            raise outcome

@@ -19,6 +19,7 @@ from polyscene.serving.engine import Answer, Engine, Put, Request, ScenarioInfo,
 from polyscene.serving.impressions import log_shown
 from polyscene.serving.live import ERASED, Live
 from polyscene.serving.metrics import Metrics
+from polyscene.serving.startup import log_address
 from polyscene.serving.versions import Versions
 
 _LOG_WAIT_S = 2.0
@@ -68,13 +69,14 @@ class Service:
 
     def open(self) -> None:
         """Open the log, catch up with what happened, and start the threads. Once, in the process that answers."""
-        address = self.config.feedback or str(self.deployment.folder / "feedback.db")
-        self.log = open_log(address, wait=_LOG_WAIT_S)
+        self.log = open_log(log_address(self.config), wait=_LOG_WAIT_S)
         live, limits = Live(self._engine, self.deployment, self.log), self.config.limits
         live.catch_up()
         self.batcher = Batcher(live, room=limits.waiting, most=limits.batch, answered=self.metrics.batch.observe)
         self.appender = Appender(self.log, limits.events)
-        self.versions = Versions(self.deployment, self.batcher, self.log, self._load, self.metrics)
+        self.versions = Versions(
+            self.deployment, self.batcher, self.log, self._load, self.metrics, texts=self.config.texts
+        )
         self.metrics.serves(live.engine.version)
 
     def close(self) -> None:

@@ -99,6 +99,11 @@ def check_policies(config: ServeConfig, scenarios: list[str]) -> None:
             )
 
 
+def log_address(config: ServeConfig) -> str:
+    """Where the feedback log is."""
+    return config.feedback or str(Path(config.deployment) / "feedback.db")
+
+
 def keys_path(config: ServeConfig) -> Path | None:
     """The file of keys; None where there is none and only this machine is served.
 

@@ -11,7 +11,7 @@ from polyscene.feedback import FeedbackLog
 from polyscene.serving.batching import Batcher
 from polyscene.serving.deployment import Deployment, Promoted
 from polyscene.serving.engine import Engine
-from polyscene.serving.live import Live
+from polyscene.serving.live import Live, warm
 from polyscene.serving.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Versions:
         log: what users did.
         load: loads an engine by version; called in a thread of its own.
         metrics: where loads and versions are counted.
+        texts: whether the backbone is loaded with a version.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Versions:
         log: FeedbackLog,
         load: Callable[[str], Engine],
         metrics: Metrics,
+        *,
+        texts: bool,
     ) -> None:
         self.deployment, self.batcher, self.log, self.metrics = deployment, batcher, log, metrics
-        self._load = load
+        self._load, self._texts = load, texts
         self._changing = asyncio.Lock()
         self.trouble = ""
         """Why the promoted version is not the one that answers, where it is not."""
@@ -108,9 +111,10 @@ class Versions:
         """A version that is ready to answer."""
 
         def load() -> Live:
-            live = Live(self._load(version), self.deployment, self.log)
+            engine = self._load(version)
+            warm(engine, texts=self._texts)
+            live = Live(engine, self.deployment, self.log)
             live.catch_up()
-            live.warm()
             return live
 
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -36,7 +37,7 @@ def run_one(app: FastAPI, listening: socket.socket, parent: int | None = None) -
         timeout_graceful_shutdown=_GRACE_S,
         lifespan="on",
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
 
     async def serve() -> None:
         if parent is not None:
@@ -49,6 +50,19 @@ def run_one(app: FastAPI, listening: socket.socket, parent: int | None = None) -
 
     asyncio.run(serve())
     return server.started
+
+
+class _Server(uvicorn.Server):
+    """Ends without sending itself once more the signal that ended it: what is open is closed after it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class Workers:

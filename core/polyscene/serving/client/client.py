@@ -46,7 +46,7 @@ class Client:
         url: where the server says that it serves.
         key: an API key.
         timeout: seconds to wait for one answer.
-        patience: seconds in which requests are sent again while the server says that it is busy. Events without an
+        patience: seconds in which requests are sent again while the server is busy or starts. Events without an
             id get one before they are sent, so that none is counted twice.
 
     Example:

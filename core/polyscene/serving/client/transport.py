@@ -21,6 +21,7 @@ _KINDS: dict[str, type[PolysceneError]] = {
     "feedback_log": FeedbackError,
 }
 _AGAIN = {429, 503}
+_PAUSE_S = 0.2
 
 
 class Transport:
@@ -45,6 +46,10 @@ class Transport:
             try:
                 response = self._client.request(method, path, json=body)
             except httpx2.HTTPError as error:
+                # A request that was never sent may be sent again.
+                if isinstance(error, httpx2.ConnectError) and time.monotonic() < until:
+                    time.sleep(_PAUSE_S)
+                    continue
                 raise ServingError(
                     f"the server does not answer ({type(error).__name__}: {error})",
                     where=self.url,

@@ -39,7 +39,7 @@ class RecommendIn(Asker):
     k: int = Field(10, ge=1, le=MOST_ITEMS, strict=True, description="how many")
     filters: dict[Name, Condition] = Field({}, max_length=50, description="conditions on columns; all must hold")
     exclude: list[Name] = Field([], max_length=MOST_ITEMS, description="items that are not wanted")
-    model_config = example(user="someone-new", k=5)
+    model_config = example(scenario="video", user="42", k=5, explain=True)
 
 
 class SimilarIn(Body):
@@ -50,12 +50,14 @@ class SimilarIn(Body):
     k: int = Field(10, ge=1, le=MOST_ITEMS, strict=True)
     filters: dict[Name, Condition] = Field({}, max_length=50)
     exclude: list[Name] = Field([], max_length=MOST_ITEMS)
+    model_config = example(scenario="video", item="260", k=3)
 
 
 class ScoreIn(Asker):
     """Score given items for a user."""
 
     items: list[Name] = Field(min_length=1, max_length=MOST_ITEMS)
+    model_config = example(scenario="video", user="42", items=["260", "1"])
 
 
 class ItemsIn(Body):
@@ -65,8 +67,9 @@ class ItemsIn(Body):
     rows: list[dict[Name, Cell]] = Field(
         min_length=1,
         max_length=MOST_ROWS,
-        description="each with item_id and the columns that the scenario declares",
+        description="each with item_id and the columns that /v1/scenarios names",
     )
+    model_config = example(scenario="video", rows=[{"item_id": "new-1", "title": "Moon", "genres": ["Drama"]}])
 
 
 class ImpressionIn(Body):
@@ -107,6 +110,7 @@ class FeedbackIn(Body):
     """Events, all of which are kept or none."""
 
     events: list[EventIn] = Field(min_length=1, max_length=MOST_EVENTS)
+    model_config = example(events=[{"kind": "click", "scenario": "video", "user": "42", "item": "260"}])
 
 
 class PromoteIn(Body):

@@ -1,0 +1,44 @@
+"""Requests made up from the OpenAPI document: never a failure of the server, never an answer it does not describe.
+
+FUZZ=1000 pytest -n 0 tests/serving/http/test_fuzz.py      many more of them
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from polyscene.serving.client import Client
+from tests.serving.http.server import Server
+
+EXAMPLES = int(os.environ.get("FUZZ", "8"))
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture(scope="session")
+def document(server: Server, client: Client) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+
+
+schema = schemathesis.pytest.from_fixture("document")
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="FUZZ" not in os.environ,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_made_up_requests(case: schemathesis.Case) -> None:
+    case.call_and_validate(checks=CHECKS)
