@@ -51,6 +51,7 @@ class Retriever:
         self.served: dict[str, Served] = {}
         self.catalogues: dict[str, ModelCatalogue] = {}
         self.codes: dict[str, Tensor] = {}
+        self.keys: dict[str, tuple[Tensor, Tensor]] = {}
         self.indexes: dict[str, Index] = {}
         for name, one in served.items():
             model.observe(name, one.events if one.counted is None else one.counted, Phase)
@@ -66,8 +67,9 @@ class Retriever:
             return
         x_Nd = catalogue.all()
         if (task := by_products(model, name)) is not None:
-            keys = task.keys(x_Nd, torch.arange(len(x_Nd), device=model.device))
-            self.indexes[name] = build_index(*keys, self.config)
+            keys = self.keys[name] = task.keys(x_Nd, torch.arange(len(x_Nd), device=model.device))
+            if model.mixture(name) is None:
+                self.indexes[name] = build_index(*keys, self.config)
 
     @torch.inference_mode()
     def query(self, name: str, user_B: Tensor, view: View | None = None) -> Query:
@@ -119,7 +121,7 @@ class Retriever:
             routing: by which adapters the states were adapted, where not by their label's.
         """
         task = by_products(self.model, name)
-        if task is not None:
+        if task is not None and name in self.indexes:
             return self.indexes[name].search(task.queries(h_Bd, query.view), query.wanted(count))
         size = max(1, _SCORES // self.model.n_items[name])
         if len(query.user_B) <= size:
@@ -134,7 +136,7 @@ class Retriever:
     def scores(self, name: str, query: Query, h_Bd: Tensor) -> Tensor:
         """Scores ``[B, N]`` of all items, those by which :meth:`best` orders them; arguments as there."""
         task = by_products(self.model, name)
-        if task is not None:
+        if task is not None and name in self.indexes:
             return self.indexes[name].scores(task.queries(h_Bd, query.view))
         return self._scores(name, query, h_Bd, None)
 
@@ -171,6 +173,10 @@ class Retriever:
         return with_priors(self.model, name, score_BN, query.past, query.view)
 
     def _network(self, name: str, query: Query, h_Bd: Tensor, routing: Routing | None) -> Tensor:
+        task = by_products(self.model, name)
+        if task is not None:
+            key_Ne, bias_N = self.keys[name]
+            return task.queries(h_Bd, query.view) @ key_Ne.T + bias_N
         return network_scores(
             self.model, name, query.windows, h_Bd, self.catalogues[name], view=query.view, routing=routing
         )

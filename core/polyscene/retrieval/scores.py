@@ -15,10 +15,10 @@ from polyscene.tasks.task import PairTask
 
 
 def by_products(model: PolysceneModel, name: str) -> ProductTask | None:
-    """The task of a scenario that orders items by inner products alone; None where more is added to them."""
+    """The task of a scenario whose network scores items by inner products alone; None where it does more."""
     task = model.main_task(name)
     adapted = isinstance(task, PairTask) and task.adapts_pairs
-    return task if isinstance(task, ProductTask) and not adapted and model.mixture(name) is None else None
+    return task if isinstance(task, ProductTask) and not adapted else None
 
 
 def reads_vectors(model: PolysceneModel, name: str) -> bool:

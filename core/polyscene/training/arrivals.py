@@ -34,11 +34,18 @@ def read_new_items(path: Path, loaded: LoadedScenario) -> pd.DataFrame:
     Raises:
         DataError: the file is empty, columns are missing, texts are empty, ids are missing, double or known.
     """
-    return new_items(read_frame(path), loaded, str(path))
+    frame = new_items(read_frame(path), loaded, str(path))
+    ids = series(frame, "item_id")
+    known = ids[ids.isin(series(loaded.tables.items, "item_id"))].tolist()
+    if known:
+        raise DataError(
+            f"{len(known)} items exist already: {', '.join(known[:3])}", where=str(path), fix="give new items only"
+        )
+    return frame
 
 
 def new_items(frame: pd.DataFrame, loaded: LoadedScenario, where: str) -> pd.DataFrame:
-    """Items as :func:`read_new_items` gives them; ``where`` is for messages."""
+    """Items as :func:`read_new_items` gives them, if they are new; ``where`` is for messages."""
     scenario = loaded.scenario
     frame = frame.assign(item_id=frame["item_id"].astype("str")) if "item_id" in frame else frame
     declared = {column.name: column for column in scenario.item_columns if column.name not in ("", "item_id")}
@@ -51,10 +58,7 @@ def new_items(frame: pd.DataFrame, loaded: LoadedScenario, where: str) -> pd.Dat
         problems.add("there is no item in it", fix="give a line per item below the header")
     problems.raise_if_any(DataError)
     ids = series(frame, "item_id")
-    known = ids[ids.isin(series(loaded.tables.items, "item_id"))].tolist()
     double = sorted(set(ids[ids.duplicated()]))
-    if known:
-        problems.add(f"{len(known)} items exist already: {', '.join(known[:3])}", fix="give new items only")
     if double:
         problems.add(f"{len(double)} ids occur twice: {', '.join(double[:3])}", fix="give each item one line")
     for name in (name for name, column in declared.items() if isinstance(column, Text) and name in frame):

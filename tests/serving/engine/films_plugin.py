@@ -1,4 +1,4 @@
-"""A plugin with one small generated scenario that has all an engine can be asked of: texts, tags, views, priors."""
+"""A plugin with one small generated scenario of all that can be asked for: texts, tags, views, priors."""
 
 from __future__ import annotations
 
