@@ -10,9 +10,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from sqlalchemy import event
 
 from benchmarks.faults.feedback import kill_writers
+from polyscene.errors import FeedbackError
 from polyscene.feedback import Appended
 from tests.feedback.conftest import Open, click, everything
 from tests.postgres import Postgres
@@ -66,6 +68,15 @@ def test_the_same_events_from_many_threads(place: str, opened: Open) -> None:
     assert sum(one.new for one in done) == 67
     assert [number for number, _ in everything(log)] == list(range(1, 68))
     assert {name for _, name in everything(log)} == {f"click-{number}" for number in range(67)}
+
+
+def test_no_thread_waits_for_longer_than_it_said(place: str, opened: Open) -> None:
+    log = opened(place, wait=0.2)
+    with ThreadPoolExecutor() as threads, log._database.writing():
+        late = threads.submit(log.append, [click(1)])
+        with pytest.raises(FeedbackError, match=r"others held the log for longer than 0\.2 s"):
+            late.result(30)
+    assert log.append([click(1)]) == Appended(1, 0)
 
 
 def test_many_open_a_new_log_at_once(place: str, opened: Open) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from polyscene.errors import FeedbackError
 
-_LOCKED = "another process held the log for longer than {wait:g} s"
+_LOCKED = "others held the log for longer than {wait:g} s"
 _FULL = "no space is left for the log"
 _AGAIN = "nothing was half-written; {}, then repeat the call with the same event ids"
 _SPACE = _AGAIN.format("free some space or raise the limit")
@@ -45,6 +45,11 @@ _REASONS = {
     "58": ("the server's disk refuses: {said}", _SPACE),
     "XX": ("the server finds the log damaged: {said}", _RESTORE),
 }
+
+
+def locked(where: str, wait: float) -> FeedbackError:
+    """What is said when others hold the log for too long."""
+    return FeedbackError(_LOCKED.format(wait=wait), where=where, fix=_RETRY)
 
 
 @contextmanager

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
 from polyscene.data.files import write_error
 from polyscene.errors import FeedbackError
 from polyscene.feedback import schema
 from polyscene.feedback.database import READING, Database
 from polyscene.feedback.failures import in_words
+from polyscene.feedback.sqlite_engine import FILE, file_identity, patiently, sqlite_engine
 
-_FILE = "file"
 _PAUSE_S = 0.01
 
 
@@ -30,12 +26,12 @@ class SqliteDatabase(Database):
     """
 
     def __init__(self, path: Path, wait: float) -> None:
-        super().__init__(_engine(path, wait), str(path), wait)
+        super().__init__(sqlite_engine(path, wait), str(path), wait)
         self.path = path
 
     def check(self, connection: Connection) -> None:
         """Raise where the file was removed or replaced: what is written to a removed file is lost."""
-        if connection.info[_FILE] != _identity(self.path):
+        if connection.info[FILE] != file_identity(self.path):
             connection.invalidate()
             self.engine.dispose()
             raise FeedbackError(
@@ -109,52 +105,16 @@ def _fill(database: SqliteDatabase, *, create: bool) -> None:
 
 def _use_write_ahead_log(database: SqliteDatabase) -> None:
     """The mode is kept in the file. SQLite does not wait by itself where several processes change it at once."""
-    until = time.monotonic() + database.wait
-    mode = ""
-    while not mode:
-        with in_words(database.where, database.wait):
-            try:
-                with database.engine.execution_options(**{READING: True}).connect() as connection:
-                    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
-            except OperationalError as problem:
-                busy = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > until:
-                    raise
-                time.sleep(_PAUSE_S)
+
+    def use() -> str:
+        with database.engine.execution_options(**{READING: True}).connect() as connection:
+            return connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
+
+    with in_words(database.where, database.wait):
+        mode = patiently(use, database.wait, _PAUSE_S)
     if mode != "wal":
         raise FeedbackError(
             f"SQLite cannot write ahead here (journal mode '{mode}')",
             where=database.where,
             fix="choose a local disk that may be written to, or a PostgreSQL server",
         )
-
-
-def _engine(path: Path, wait: float) -> Engine:
-    def connect() -> sqlite3.Connection:
-        # mode=rw: a file that was removed is missed, not made anew. No isolation level: transactions begin below.
-        address = f"file:{quote(str(path))}?mode=rw"
-        connection = sqlite3.connect(
-            address, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
-        )
-        for setting in ("synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {setting}")
-        return connection
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=wait)
-    event.listen(engine, "connect", lambda _, record: record.info.update({_FILE: _identity(path)}))
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: Connection) -> None:
-    # Writers take the lock at once: a reader that becomes a writer halfway could be refused without a wait.
-    if not connection.get_execution_options().get(READING):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
