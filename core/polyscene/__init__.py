@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from polyscene.errors import PolysceneError as PolysceneError
     from polyscene.evaluation.metrics.metric import RankingMetric as RankingMetric
     from polyscene.evaluation.ranking import Ranking as Ranking
+    from polyscene.experiments.policies.policy import Candidates as Candidates
+    from polyscene.experiments.policies.policy import Policy as Policy
+    from polyscene.experiments.policies.policy import PolicyConfig as PolicyConfig
     from polyscene.features.encoder import Encoder as Encoder
     from polyscene.features.encoder import FitContext as FitContext
     from polyscene.features.identity import IdSpace as IdSpace
@@ -94,6 +97,7 @@ _HOME = {
     "errors": ("ConfigError", "DataError", "DataNotAvailable", "PolysceneError"),
     "evaluation.metrics.metric": ("RankingMetric",),
     "evaluation.ranking": ("Ranking",),
+    "experiments.policies.policy": ("Candidates", "Policy", "PolicyConfig"),
     "features.encoder": ("Encoder", "FitContext"),
     "features.identity": ("IdSpace", "id_space"),
     "graph.directions": ("INVERSE", "both_directions"),
