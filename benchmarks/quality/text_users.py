@@ -38,7 +38,7 @@ from polyscene.evaluation.said import NEAREST
 from polyscene.features.entity import EntityEncoder
 from polyscene.model import PolysceneModel
 from polyscene.retrieval.pairs import Pairs
-from polyscene.training.arrivals import receive, with_user
+from polyscene.training.arrivals import welcome
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.restore import restore
 
@@ -146,8 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = restore(given.run, data.host, root="", data=DataConfig(root=str(data.root)), device="cpu")
     model, loaded = run.model(run.labels()[0]), run.loaded.scenarios[NAME]
     # One more listener, of whom nothing is known: everybody who is a text.
-    loaded = with_user(loaded, torch.zeros(0, dtype=torch.int64))
-    receive(run.session, model, NAME, loaded)
+    loaded = welcome(run.session, model, {NAME: loaded}, torch.zeros(0, dtype=torch.int64))[NAME]
     model.observe(NAME, loaded.events, [Phase.TRAIN])
     target = Phase.VALIDATION if given.validation else Phase.TEST
     asked_U = loaded.events.start_UP[:, target + 1] > loaded.events.start_UP[:, target]

@@ -142,11 +142,11 @@ def welcome(
 
 
 def receive(session: Session, model: PolysceneModel, name: str, loaded: LoadedScenario) -> None:
-    """Let a model in eval mode serve the rows that a scenario has now; nothing is learned.
+    """Let a model in eval mode serve the items that a scenario has now; nothing is learned.
 
     New items have no id vector and no popularity but that of new ones, as content dropout has taught.
     """
-    bind_again(session, model, Sharing(loaded, {name: loaded}))
+    bind_again(session, model, Sharing(loaded, {name: loaded}), ("items",))
     model.n_items[name] = loaded.events.n_items
     if (mixture := model.mixture(name)) is not None:
         mixture.receive(prior_data(session, name, loaded))

@@ -32,6 +32,12 @@ def put(retriever: Retriever, shelf: Shelf, rows: Sequence[Mapping[str, Any]]) -
     Raises:
         ServingError, DataError: the rows do not fit; nothing is changed then.
     """
+    if shelf.loaded.part is not None:
+        raise DataError(
+            "a domain is part of a scenario, and nothing can come or change in it alone",
+            where=shelf.loaded.part.label,
+            fix="train the scenario without 'domains' to serve new and changed items",
+        )
     _check(rows, shelf)
     fresh = [row for row in rows if row["item_id"] not in shelf.position]
     changed = [row for row in rows if row["item_id"] in shelf.position]
@@ -70,12 +76,6 @@ def _check(rows: Sequence[Mapping[str, Any]], shelf: Shelf) -> None:
 def _with_changes(shelf: Shelf, rows: Sequence[Mapping[str, Any]]) -> LoadedScenario:
     """The scenario with other values in the columns that rows of known items give."""
     loaded = shelf.loaded
-    if loaded.part is not None:
-        raise DataError(
-            "a domain is part of a scenario, and nothing can change in it alone",
-            where=loaded.part.label,
-            fix="train the scenario without 'domains' to serve changed items",
-        )
     items = loaded.tables.items.copy()
     for name in dict.fromkeys(name for row in rows for name in row if name != "item_id"):
         values = items[name].astype(object)
