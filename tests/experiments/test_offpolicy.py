@@ -10,6 +10,7 @@ import pytest
 
 from polyscene.errors import ConfigError, ExperimentError
 from polyscene.experiments.offpolicy import Trials, estimate_policy, read_targets
+from polyscene.experiments.offpolicy.direct import direct_values
 
 ITEMS, PLACES, EPSILON, RUNS = 6, 2, 0.5, 150
 
@@ -94,6 +95,14 @@ def test_users_are_the_unit() -> None:
     double[1][len(columns[1]) :] += lists
     once, twice = (estimate_policy(Trials(*each))[1] for each in (columns, double))
     assert twice.high - twice.low == pytest.approx(once.high - once.low)
+
+
+def test_the_model_is_never_asked_about_users_that_it_learned_from() -> None:
+    """With 200 random features it would know their rewards by heart."""
+    trials, _ = simulate(1)
+    feature_Rf = np.random.default_rng(1).normal(size=(len(trials.reward_R), 200))
+    shown_R, _ = direct_values(dataclasses.replace(trials, feature_Rf=feature_Rf, mean_Rf=feature_Rf))
+    assert abs(np.corrcoef(shown_R, trials.reward_R)[0, 1]) < 0.15
 
 
 def test_clipped_weights_are_stated() -> None:

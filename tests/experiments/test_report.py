@@ -45,6 +45,7 @@ def test_decisions() -> None:
     assert decided(make_report(better, EVEN, reward="skip")) == "worse"
     fallen = outcomes({"control": 0.2, "new": 0.1})
     assert decided(make_report(fallen, EVEN, guardrails=[Guardrail("click", 0.05)])) == "stopped by guardrail"
+    assert decided(make_report(fallen, EVEN, guardrails=[Guardrail("click", 0.2)])) == "worse"
 
 
 def test_too_few_users_or_reactions_decide_nothing() -> None:
