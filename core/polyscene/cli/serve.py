@@ -42,10 +42,11 @@ def serve(context: click.Context, arguments: tuple[str, ...], add: bool, alerts:
 
     Keys: run (a directory, or latest; left out, what was promoted last), deployment, host, port, workers, keys
     (file of API keys; without one only this machine is answered), feedback (where the log is: a path or
-    postgresql://...), policy.SCENARIO, promote (true: serve this run whatever was promoted), texts (false: load
-    the backbone when the first text comes), limits.rate, limits.burst, limits.body, limits.seconds,
-    limits.waiting, limits.batch, limits.events, retrieval.approximate_above, retrieval.probes, device, data.root,
-    data.cache, data.offline, root (folder that latest looks in).
+    postgresql://...), policy.SCENARIO, promote (true: serve this run whatever was promoted), beside (a version
+    that the page compares it with), texts (false: load the backbone when the first text comes), limits.rate,
+    limits.burst, limits.body, limits.seconds, limits.waiting, limits.batch, limits.events,
+    retrieval.approximate_above, retrieval.probes, device, data.root, data.cache, data.offline, root (folder that
+    latest looks in).
     """
     if alerts:
         from polyscene.serving.alerts import alert_rules

@@ -40,6 +40,7 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     load = loader(deployment, config, host)
     engine = load_promoted(deployment, config, load, say)
     warm(engine, texts=config.texts)
+    beside = load(config.beside) if config.beside else None
     check_policies(config, [info.name for info in engine.scenarios()])
     series = _series_folder(config.workers)
 
@@ -52,7 +53,7 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     keys = None if keys_file is None else read_keys(keys_file)
 
     def work(parent: int | None = None) -> bool:
-        service = Service(config, deployment, engine, load)
+        service = Service(config, deployment, engine, load, beside=beside)
         service.open()
         try:
             return run_one(create_app(service, keys), listening, parent)

@@ -54,6 +54,8 @@ class ServeConfig:
     """The policy that chooses what is shown, by scenario; those that are not named show the best (``greedy``)."""
     promote: bool = False
     """Serve ``run`` even if the deployment has promoted another version before."""
+    beside: str = ""
+    """A version, by its name, that the page compares with the promoted one; it takes memory of its own."""
     texts: bool = True
     """Load the backbone at the start; else the first request with a text loads it, and all wait meanwhile."""
     limits: LimitsConfig = field(default_factory=LimitsConfig)

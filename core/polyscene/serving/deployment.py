@@ -58,7 +58,6 @@ class Deployment:
                 f"the folder cannot be made: {error.strerror}", where=str(folder), fix="give deployment=FOLDER"
             ) from None
         self.audit = Audit(self.folder / "audit.jsonl")
-        self._lock = FileLock(self.folder / ".lock")
 
     @contextmanager
     def locked(self, patience: float = _PATIENCE) -> Iterator[None]:
@@ -68,7 +67,8 @@ class Deployment:
             ServingError: another process has kept it for longer than ``patience`` seconds.
         """
         try:
-            with self._lock.acquire(timeout=patience):
+            # A lock of its own each time: one that was made before a fork is of no use after it.
+            with FileLock(self.folder / ".lock", timeout=patience):
                 yield
         except Timeout:
             raise ServingError(

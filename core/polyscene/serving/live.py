@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine, Put, Request
 
+_LOG = logging.getLogger(__name__)
 ERASED = "erased.jsonl"
 """The record of erasures in a deployment: when and how many events, not of whom."""
 _RETRY_S = 2.0
@@ -36,7 +38,7 @@ class Live:
         self._erasures = self._erased_size()
         self._item_cursor = self._event_cursor = 0
         self._retry_at = 0.0
-        self.trouble: PolysceneError | None = None
+        self.trouble = ""
         """Why it does not know the latest, where it does not."""
         self._spoiled = False
         self.names = [info.name for info in engine.scenarios()]
@@ -56,10 +58,14 @@ class Live:
             return 0
         try:
             taken = self._take_items() + self._take_events()
-        except PolysceneError as error:
-            self.trouble, self._retry_at = error, time.monotonic() + _RETRY_S
+        except Exception as error:
+            if not isinstance(error, PolysceneError):
+                _LOG.exception("what happened cannot be followed")
+            else:
+                _LOG.warning("what happened cannot be followed: %s", error)
+            self.trouble, self._retry_at = str(error), time.monotonic() + _RETRY_S
             return 0
-        self.trouble = None
+        self.trouble = ""
         return taken
 
     def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:

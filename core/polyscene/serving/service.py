@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from polyscene.errors import ServingError
 from polyscene.feedback import Event, Impression, open_log, to_mapping
 from polyscene.serving.appending import Appender
 from polyscene.serving.audit import append_line
@@ -16,6 +17,7 @@ from polyscene.serving.choosing import Chooser, Chosen, Greedy
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Answer, Engine, Put, Request, ScenarioInfo, Scored
+from polyscene.serving.history import Had, history_of
 from polyscene.serving.impressions import log_shown
 from polyscene.serving.live import ERASED, Live
 from polyscene.serving.metrics import Metrics
@@ -24,6 +26,10 @@ from polyscene.serving.versions import Versions
 
 _LOG_WAIT_S = 2.0
 _BEHIND = "what users did lately is not known: the feedback log or the items cannot be read"
+
+
+class NoOther(ServingError):
+    """No version is loaded beside the promoted one."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class Service:
         engine: the promoted version, freshly loaded.
         load: loads an engine by version; called in a thread of its own.
         choosers: who chooses what is shown, by scenario; the best is shown in others.
+        beside: another version, to be compared with the promoted one.
     """
 
     def __init__(
@@ -60,10 +67,13 @@ class Service:
         deployment: Deployment,
         engine: Engine,
         load: Callable[[str], Engine],
+        *,
         choosers: Mapping[str, Chooser] | None = None,
+        beside: Engine | None = None,
     ) -> None:
         self.config, self.deployment, self.metrics = config, deployment, Metrics()
-        self._engine, self._load = engine, load
+        self._engine, self._load, self._other = engine, load, beside
+        self._beside: Batcher | None = None
         self.choosers: Mapping[str, Chooser] = choosers or {}
         self._greedy = Greedy()
 
@@ -73,6 +83,9 @@ class Service:
         live, limits = Live(self._engine, self.deployment, self.log), self.config.limits
         live.catch_up()
         self.batcher = Batcher(live, room=limits.waiting, most=limits.batch, answered=self.metrics.batch.observe)
+        if self._other is not None:
+            other = Live(self._other, self.deployment, self.log)
+            self._beside = Batcher(other, room=limits.waiting, most=limits.batch)
         self.appender = Appender(self.log, limits.events)
         self.versions = Versions(
             self.deployment, self.batcher, self.log, self._load, self.metrics, texts=self.config.texts
@@ -82,6 +95,8 @@ class Service:
     def close(self) -> None:
         """Serve what waits, and let go of everything."""
         self.batcher.close()
+        if self._beside is not None:
+            self._beside.close()
         self.appender.close()
         self.log.close()
 
@@ -103,7 +118,7 @@ class Service:
             self.metrics.failures.labels("impressions").inc()
         else:
             self.metrics.happened([impression], self.live.names)
-        if self.live.trouble is not None:
+        if self.live.trouble:
             self.metrics.failures.labels("following").inc()
             degraded.append(_BEHIND)
         self.metrics.answered(answer, asked=len(request.history or ()) + len(request.exclude), logged=not trouble)
@@ -116,6 +131,20 @@ class Service:
     async def score(self, request: Request, items: Sequence[str]) -> Answer:
         """Scores of given items."""
         return await self.batcher.do(lambda live: live.engine.score(request, items))
+
+    async def history(self, scenario: str, user: str, count: int) -> list[Had]:
+        """What a user had, latest first."""
+        return await self.batcher.do(lambda live: history_of(live.engine, scenario, user, count))
+
+    async def ask_beside(self, request: Request) -> Answer:
+        """The answer of the version that is loaded beside the promoted one, for comparison; it is not logged.
+
+        Raises:
+            NoOther: there is none, or it knows of a user who was erased.
+        """
+        if self._beside is None or self._beside.live.stale:
+            raise NoOther("no version is loaded beside the promoted one", fix="start with beside=VERSION")
+        return await self._beside.ask(request)
 
     async def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
         """Add or change items; served from now on, and kept."""
@@ -147,7 +176,8 @@ class Service:
             return count, before, after
 
         count, before, after = await asyncio.to_thread(erase)
-        await self.batcher.do(lambda live: live.forget(user, before, after))
+        for batcher in filter(None, (self.batcher, self._beside)):
+            await batcher.do(lambda live: live.forget(user, before, after))
         return count
 
 

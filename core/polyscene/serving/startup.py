@@ -73,7 +73,7 @@ def load_promoted(deployment: Deployment, config: ServeConfig, load: Callable[[s
                 engine = load(earlier)
             except PolysceneError:
                 continue
-            say(f"Serving version '{earlier}', which was promoted before it.")
+            say(f"Going on with version '{earlier}', which was promoted before it.")
             with deployment.locked():
                 deployment.audit.note("refuse", by=_BY, version=version, why=error.what)
             return engine

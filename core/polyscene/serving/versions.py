@@ -95,8 +95,7 @@ class Versions:
             try:
                 live = await self._loaded(version)
             except PolysceneError as error:
-                with self.deployment.locked():
-                    self.deployment.audit.note("refuse", by=by, version=version, why=error.what)
+                await asyncio.to_thread(self._note_refusal, version, by, error.what)
                 raise ServingError(
                     f"version '{version}' cannot be loaded: {error.what}",
                     where="version",
@@ -106,6 +105,10 @@ class Versions:
             await self._exchange(live)
             self.trouble = ""
             return promoted
+
+    def _note_refusal(self, version: str, by: str, why: str) -> None:
+        with self.deployment.locked():
+            self.deployment.audit.note("refuse", by=by, version=version, why=why)
 
     async def _loaded(self, version: str) -> Live:
         """A version that is ready to answer."""

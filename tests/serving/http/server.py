@@ -14,7 +14,7 @@ from polyscene.serving.client import Client
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 ENTRY = "[polyscene.plugins]\nserved = tests.serving.http.served_plugin\n"
-_PATIENCE_S = 60
+_PATIENCE_S = 240
 
 
 def write_site(folder: Path) -> Path:
@@ -60,7 +60,7 @@ class Server:
 
     def client(self, **options: object) -> Client:
         """A client that waits until the server answers."""
-        return Client(self.url, patience=20, **options)  # type: ignore[arg-type]
+        return Client(self.url, timeout=60, patience=120, **options)  # type: ignore[arg-type]
 
     def stop(self) -> int:
         """End it as an operator would."""

@@ -64,7 +64,7 @@ def test_the_server_and_the_command_give_the_same_document(server: Server, clien
     assert json.loads(CliRunner().invoke(serve, ["--openapi"]).output) == DOCUMENT
 
 
-@pytest.mark.parametrize("name", ["RecommendIn", "SimilarIn", "ScoreIn", "FeedbackIn"])
+@pytest.mark.parametrize("name", ["RecommendIn", "SimilarIn", "ScoreIn", "HistoryIn", "FeedbackIn"])
 def test_the_examples_of_the_document_run(name: str, server: Server, client: Client) -> None:
     path = f"/v1/{name.removesuffix('In').lower()}"
     body = DOCUMENT["paths"][path]["post"]["requestBody"]["content"]["application/json"]

@@ -104,7 +104,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end

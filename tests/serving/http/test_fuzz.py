@@ -6,10 +6,10 @@ FUZZ=1000 pytest -n 0 tests/serving/http/test_fuzz.py      many more of them
 from __future__ import annotations
 
 import os
+from typing import Any
 
-import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -24,21 +24,22 @@ EXAMPLES = int(os.environ.get("FUZZ", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
-@pytest.fixture(scope="session")
-def document(server: Server, client: Client) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+def test_made_up_requests(server: Server, client: Client) -> None:
+    document = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    for found in document.get_all_operations():
+        _try(found.ok())
 
 
-schema = schemathesis.pytest.from_fixture("document")
+def _try(operation: Any) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize="FUZZ" not in os.environ,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS, timeout=60)
 
-
-@schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="FUZZ" not in os.environ,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_made_up_requests(case: schemathesis.Case) -> None:
-    case.call_and_validate(checks=CHECKS)
+    ask()

@@ -14,6 +14,8 @@ from polyscene.serving.schemas import (
     Accepted,
     Erased,
     FeedbackIn,
+    History,
+    HistoryIn,
     ItemsIn,
     Model,
     PromoteIn,
@@ -121,6 +123,10 @@ class Client:
             explain=False,
         )
         return self._post("/v1/score", ScoreIn, asked | {"items": list(items)}, ScoredItems)
+
+    def history(self, scenario: str, user: str, *, count: int = 20) -> History:
+        """What a user had, by the data of the run and by feedback, latest first."""
+        return self._post("/v1/history", HistoryIn, {"scenario": scenario, "user": user, "count": count}, History)
 
     def put_items(self, scenario: str, rows: Rows) -> Stored:
         """Add items, or change columns of known ones; each row with ``item_id``."""

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from polyscene.serving.routes import feedback, health, items, models, recommend, scenarios, users
+from polyscene.serving.routes import feedback, health, items, models, page, recommend, scenarios, users
 
-ROUTERS = tuple(module.router for module in (recommend, items, feedback, scenarios, models, users, health))
+ROUTERS = (
+    recommend.router,
+    items.router,
+    feedback.router,
+    scenarios.router,
+    models.router,
+    users.router,
+    users.history,
+    health.router,
+    page.router,
+)
 
 __all__ = ["ROUTERS"]

@@ -23,9 +23,11 @@ async def alive() -> dict[Literal["status"], Literal["ok"]]:
 @router.get("/readyz", operation_id="ready", responses=OPEN | refusals(503))
 async def ready(service: Serving) -> State:
     """Whether requests are answered with the promoted model and all that is known; if not, why."""
-    trouble = service.live.trouble
     problems = [service.versions.trouble] if service.versions.trouble else []
-    problems += [trouble.what] if trouble else []
+    if service.live.trouble:
+        problems.append(
+            "the feedback log or the items that arrived cannot be read; the reason is in the server's log"
+        )
     status = "degraded" if problems else "ok"
     return State(status=status, model=service.versions.serving, problems=problems)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from polyscene.serving.access import needs
+from polyscene.serving.choosing import Greedy
 from polyscene.serving.engine import Answer, Scored
-from polyscene.serving.routes.shared import READ, Serving, plain, request_of
+from polyscene.serving.problems import Refusal
+from polyscene.serving.routes.shared import READ, Serving, plain, refusals, request_of
 from polyscene.serving.schemas import Item, Recommended, RecommendIn, ScoredItem, ScoredItems, ScoreIn, SimilarIn
+from polyscene.serving.service import NoOther, Shown
 
 router = APIRouter(prefix="/v1", tags=["recommend"], dependencies=[needs("recommend")], responses=READ)
 
@@ -16,21 +19,18 @@ router = APIRouter(prefix="/v1", tags=["recommend"], dependencies=[needs("recomm
 async def recommend(asked: RecommendIn, service: Serving) -> Recommended:
     """The best items for a user, logged as an impression before they are given out."""
     request = request_of(asked, k=asked.k, filters=plain(asked.filters), exclude=tuple(asked.exclude))
-    shown = await service.recommend(request)
-    answer, chosen = shown.answer, shown.chosen
-    return Recommended(
-        scenario=answer.scenario,
-        items=[_item(answer, place) for place in range(len(answer.items))],
-        model=answer.model,
-        impression=shown.impression.event_id if shown.impression else None,
-        policy=chosen.policy,
-        user_known=answer.user_known,
-        unknown_items=list(answer.unknown_items),
-        recognized=dict(answer.recognized),
-        experiment=chosen.experiment,
-        arm=chosen.arm,
-        degraded=shown.degraded,
-    )
+    return _recommended(await service.recommend(request))
+
+
+@router.post("/beside", operation_id="beside", responses=refusals(409))
+async def beside(asked: RecommendIn, service: Serving) -> Recommended:
+    """What the version would recommend that the server was started with beside the promoted one; not logged."""
+    request = request_of(asked, k=asked.k, filters=plain(asked.filters), exclude=tuple(asked.exclude))
+    try:
+        answer = await service.ask_beside(request)
+    except NoOther as error:
+        raise Refusal(409, "no_other", error.what, fix=error.fix) from None
+    return _recommended(Shown(answer, Greedy().choose(request, answer), None, []))
 
 
 @router.post("/similar", operation_id="similar")
@@ -46,6 +46,23 @@ async def similar(asked: SimilarIn, service: Serving) -> ScoredItems:
 async def score(asked: ScoreIn, service: Serving) -> ScoredItems:
     """Scores of given items for a user: those that a full ranking gives them."""
     return _scored(await service.score(request_of(asked), asked.items))
+
+
+def _recommended(shown: Shown) -> Recommended:
+    answer, chosen = shown.answer, shown.chosen
+    return Recommended(
+        scenario=answer.scenario,
+        items=[_item(answer, place) for place in range(len(answer.items))],
+        model=answer.model,
+        impression=shown.impression.event_id if shown.impression else None,
+        policy=chosen.policy,
+        user_known=answer.user_known,
+        unknown_items=list(answer.unknown_items),
+        recognized=dict(answer.recognized),
+        experiment=chosen.experiment,
+        arm=chosen.arm,
+        degraded=shown.degraded,
+    )
 
 
 def _item(answer: Answer, place: int) -> Item:

@@ -8,11 +8,20 @@ from fastapi import APIRouter, Path
 
 from polyscene.serving.access import Caller, needs
 from polyscene.serving.routes.shared import READ, Serving
-from polyscene.serving.schemas import Erased, UserData
+from polyscene.serving.schemas import Erased, HadItem, History, HistoryIn, UserData
 
 router = APIRouter(prefix="/v1/users", tags=["users"], responses=READ)
 Admin = Annotated[Caller, needs("admin")]
+history = APIRouter(prefix="/v1", tags=["users"], responses=READ, dependencies=[needs("admin")])
 User = Annotated[str, Path(min_length=1, max_length=200, description="the user's id, percent-encoded")]
+
+
+@history.post("/history", operation_id="history")
+async def user_history(asked: HistoryIn, service: Serving) -> History:
+    """What a user had, by the data of the run and by feedback."""
+    had = await service.history(asked.scenario, asked.user, asked.count)
+    items = [HadItem(item=one.item, title=one.title) for one in had]
+    return History(scenario=asked.scenario, user=asked.user, items=items)
 
 
 @router.get("/{user}", operation_id="export_user")

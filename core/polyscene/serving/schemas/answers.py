@@ -49,6 +49,21 @@ class Recommended(Out):
     degraded: list[str] = Field([], description="why the answer is less than it could be, where it is")
 
 
+class HadItem(Out):
+    """An item that a user had."""
+
+    item: str
+    title: str | None = None
+
+
+class History(Out):
+    """What a user had, latest first, each item once."""
+
+    scenario: str
+    user: str
+    items: list[HadItem]
+
+
 class Stored(Out):
     """Items that are served from now on, and after a restart."""
 

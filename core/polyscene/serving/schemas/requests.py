@@ -60,6 +60,15 @@ class ScoreIn(Asker):
     model_config = example(scenario="video", user="42", items=["260", "1"])
 
 
+class HistoryIn(Body):
+    """Tell what a user had."""
+
+    scenario: Name
+    user: Name
+    count: int = Field(20, ge=1, le=MOST_ITEMS, strict=True, description="at most so many, latest first")
+    model_config = example(scenario="video", user="42", count=5)
+
+
 class ItemsIn(Body):
     """Add items, or change columns of known ones."""
 
