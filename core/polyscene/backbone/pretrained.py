@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from polyscene.backbone.about import about
 from polyscene.backbone.adapters import PrefixOptions
 from polyscene.backbone.adapters.base import Base
 from polyscene.backbone.adapters.prefix import Shifted
@@ -36,8 +37,6 @@ from polyscene.errors import BackboneError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-FORMAT = 1
-"""Part of every content key: raise it when the meaning of stored values changes."""
 SAMPLE = 64
 """Texts on which a lower precision is checked."""
 
@@ -208,19 +207,7 @@ class Backbone:
         return combined(**self._about(states=states))
 
     def _about(self, *, states: bool) -> dict[str, str | int | bool]:
-        config = self.config
-        about: dict[str, str | int | bool] = {
-            "format": FORMAT,
-            "model": self._model_digest,
-            "max_len": config.max_len,
-            "dtype": str(self.dtype).removeprefix("torch."),
-        }
-        if states:
-            if config.tune == "full":
-                shifted = {"positions from": self._shift} if self._shift else {}
-                return {**about, "states": "before all layers", **shifted}
-            return {**about, "states": f"before the last {config.suffix_layers} layers"}
-        return {**about, "pooling": config.pooling, "normalize": config.normalize}
+        return about(self.config, self._model_digest, self.dtype, self._shift if states else None)
 
     def _store(self, *, states: bool) -> ActivationStore:
         key = self._key(states=states)
@@ -247,10 +234,10 @@ class Backbone:
     def _encode(self, texts: list[str], digests: np.ndarray, store: ActivationStore, *, states: bool) -> None:
         model = self._below().to(self.dtype) if states else self._whole
         assert model is not None  # the precision was settled, which loads the model
-        about = store.folder / "about.json"
-        if not about.exists():
+        note = store.folder / "about.json"
+        if not note.exists():
             named = {"backbone": self.config.name, **self._about(states=states)}
-            with atomic_path(about, BackboneError) as path:
+            with atomic_path(note, BackboneError) as path:
                 path.write_text(json.dumps(named, indent=1))
         with encoding_progress(self.config.name, len(texts), show=self.progress) as advance:
 

@@ -51,11 +51,12 @@ class Client:
         patience: seconds in which requests are sent again while the server is busy or starts. Events without an
             id get one before they are sent, so that none is counted twice.
 
-    Example:
-        >>> client = Client("http://127.0.0.1:8000", key="...")  # doctest: +SKIP
-        >>> shown = client.recommend("video", user="42", k=3)  # doctest: +SKIP
-        >>> client.feedback([{"kind": "click", "scenario": "video", "user": "42",
-        ...                   "item": shown.items[0].item, "impression": shown.impression}])  # doctest: +SKIP
+    Example::
+
+        client = Client("http://127.0.0.1:8000", key="...")
+        shown = client.recommend("video", user="42", k=3)
+        click = {"kind": "click", "scenario": "video", "user": "42", "item": shown.items[0].item}
+        client.feedback([{**click, "impression": shown.impression}])
     """
 
     def __init__(self, url: str, *, key: str | None = None, timeout: float = 10.0, patience: float = 0.0) -> None:
