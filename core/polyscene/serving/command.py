@@ -14,7 +14,7 @@ from polyscene.feedback import open_log
 from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.live import warm
+from polyscene.serving.keys import read_keys
 from polyscene.serving.startup import Say, check_policies, keys_path, listen, load_promoted, loader, log_address
 from polyscene.training.restore import find_run
 
@@ -30,7 +30,8 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     Raises:
         PolysceneError: no version can be loaded, the address is taken, there must be keys and are none.
     """
-    keys_file = keys_path(config)
+    path = keys_path(config)
+    keys = None if path is None else read_keys(path)
     deployment = Deployment(config.deployment)
     open_log(log_address(config)).close()  # before anything is loaded: what is wrong with it is said at once
     listening = listen(config)
@@ -39,18 +40,14 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
         torch.set_num_threads(1)
     load = loader(deployment, config, host)
     engine = load_promoted(deployment, config, load, say)
-    warm(engine, texts=config.texts)
     beside = load(config.beside) if config.beside else None
     check_policies(config, [info.name for info in engine.scenarios()])
     series = _series_folder(config.workers)
 
     # After the folder for several workers' series is known: Prometheus' client looks for it when it is imported.
     from polyscene.serving.app import create_app
-    from polyscene.serving.keys import read_keys
     from polyscene.serving.service import Service
     from polyscene.serving.workers import Workers, run_one
-
-    keys = None if keys_file is None else read_keys(keys_file)
 
     def work(parent: int | None = None) -> bool:
         service = Service(config, deployment, engine, load, beside=beside)

@@ -87,9 +87,7 @@ class Service:
             other = Live(self._other, self.deployment, self.log)
             self._beside = Batcher(other, room=limits.waiting, most=limits.batch)
         self.appender = Appender(self.log, limits.events)
-        self.versions = Versions(
-            self.deployment, self.batcher, self.log, self._load, self.metrics, texts=self.config.texts
-        )
+        self.versions = Versions(self.deployment, self.batcher, self.log, self._load, self.metrics)
         self.metrics.serves(live.engine.version)
 
     def close(self) -> None:

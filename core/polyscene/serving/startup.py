@@ -11,6 +11,7 @@ from polyscene.registry.host import Host
 from polyscene.serving.config import LOOPBACK, ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine
+from polyscene.serving.live import warm
 from polyscene.training.restore import find_run, restore
 
 _BY = "polyscene serve"
@@ -45,13 +46,15 @@ def choose_version(deployment: Deployment, config: ServeConfig, say: Say) -> str
 
 
 def loader(deployment: Deployment, config: ServeConfig, host: Host) -> Callable[[str], Engine]:
-    """What loads the engine of a version."""
+    """What loads the engine of a version, ready to answer."""
 
     def load(version: str) -> Engine:
         run = restore(
             str(deployment.path_of(version)), host, root=config.root, data=config.data, device=config.device
         )
-        return Engine.of_run(run, version=version, retrieval=config.retrieval)
+        engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
+        warm(engine, texts=config.texts)
+        return engine
 
     return load
 

@@ -11,7 +11,7 @@ from polyscene.feedback import FeedbackLog
 from polyscene.serving.batching import Batcher
 from polyscene.serving.deployment import Deployment, Promoted
 from polyscene.serving.engine import Engine
-from polyscene.serving.live import Live, warm
+from polyscene.serving.live import Live
 from polyscene.serving.metrics import Metrics
 
 _LOG = logging.getLogger(__name__)
@@ -29,9 +29,8 @@ class Versions:
         deployment: which versions there are, and which is promoted.
         batcher: whose model is exchanged.
         log: what users did.
-        load: loads an engine by version; called in a thread of its own.
+        load: loads an engine by version, ready to answer; called in a thread of its own.
         metrics: where loads and versions are counted.
-        texts: whether the backbone is loaded with a version.
     """
 
     def __init__(
@@ -41,11 +40,9 @@ class Versions:
         log: FeedbackLog,
         load: Callable[[str], Engine],
         metrics: Metrics,
-        *,
-        texts: bool,
     ) -> None:
         self.deployment, self.batcher, self.log, self.metrics = deployment, batcher, log, metrics
-        self._load, self._texts = load, texts
+        self._load = load
         self._changing = asyncio.Lock()
         self.trouble = ""
         """Why the promoted version is not the one that answers, where it is not."""
@@ -114,9 +111,7 @@ class Versions:
         """A version that is ready to answer."""
 
         def load() -> Live:
-            engine = self._load(version)
-            warm(engine, texts=self._texts)
-            live = Live(engine, self.deployment, self.log)
+            live = Live(self._load(version), self.deployment, self.log)
             live.catch_up()
             return live
 
