@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -11,6 +12,8 @@ from polyscene.errors import FeedbackError
 from polyscene.feedback import schema
 from polyscene.feedback.database import Database
 
+# What goes wrong is told by errors; psycopg's warnings beside them are for whoever sets up logging.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 _CREATION = 0x706F6C79  # the key of the lock under which a log is made
 
 
