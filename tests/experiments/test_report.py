@@ -10,7 +10,8 @@ import pytest
 
 from polyscene.cli.app import main
 from polyscene.errors import ConfigError, ExperimentError
-from polyscene.experiments.outcomes import Outcomes, UserOutcome, read_outcomes
+from polyscene.experiments.course import course
+from polyscene.experiments.outcomes import Outcomes, Tally, UserOutcome, read_outcomes
 from polyscene.experiments.report import Guardrail, Report, make_report
 from polyscene.feedback import FeedbackLog, Impression, Reaction, open_log
 
@@ -130,6 +131,35 @@ def test_users_count_when_their_window_is_over(tmp_path: Path) -> None:
     with pytest.raises(ExperimentError, match="did you mean 'page'"):
         read_outcomes(log, "pages", window=10)
     log.close()
+
+
+def test_a_tally_goes_on_where_it_was(place: Path) -> None:
+    log = open_log(str(place))
+    whole, tally, middle = read_outcomes(log, "ranker", 10), Tally("ranker", 10, early=5), log.last() // 2
+    for start, end in ((0, middle), (middle, log.last())):
+        for batch in log.read(start, until=end):
+            for logged in batch:
+                tally.add(logged.event)
+        found = tally.outcomes()
+    log.close()
+    assert found == whole
+    assert tally.outcomes() == whole
+
+
+def test_the_course_leads_to_the_report() -> None:
+    found = outcomes({"control": 0.1, "new": 0.15}, users=500)
+    for number, user in enumerate(found.users.values()):
+        user.first = float(number % 500)
+    late = Outcomes(found.users, now=600.0, window=10.0)
+    report = make_report(late, EVEN)
+    looks = course(late, report, "new", looks=20)
+    assert len(looks) == 20
+    assert (looks[-1].users, looks[-1].change) == (1000, report.arms[1].changes["click"])
+    assert [look.time for look in looks] == sorted(look.time for look in looks)
+    middle = looks[9]
+    then = make_report(Outcomes(found.users, now=middle.time, window=10.0), EVEN)
+    assert middle.change == then.arms[1].changes["click"]
+    assert looks[0].change.high == float("inf")
 
 
 def test_the_command_reports(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from polyscene.errors import ConfigError, did_you_mean
+from polyscene.experiments.durations import seconds
 from polyscene.experiments.offpolicy import estimate_policy, read_targets, read_trials
 from polyscene.experiments.outcomes import Outcomes, read_outcomes
 from polyscene.experiments.report import Guardrail, make_report
 from polyscene.experiments.tables import print_estimates, print_report
 from polyscene.feedback import REACTIONS, open_log
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def show_report(
@@ -35,11 +33,10 @@ def show_report(
     as_json: bool,
 ) -> None:
     """Print the report of an experiment; arguments as the command has them."""
-    seconds = _seconds(window)
     limits = [Guardrail(kind, by) for text in guardrails for kind, by in _pairs(text, "--guardrail").items()]
     log = open_log(url, create=False)
     try:
-        outcomes = read_outcomes(log, name, seconds, scenario)
+        outcomes = read_outcomes(log, name, seconds(window, "--window"), scenario)
     finally:
         log.close()
     weights = _pairs(arms, "--arms") if arms else _even(outcomes, control)
@@ -98,13 +95,6 @@ def _pairs(text: str, where: str) -> dict[str, float]:
             )
         pairs[key.strip()] = number
     return pairs
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if match is None:
-        raise ConfigError(f"'{text}' is not a time", where="--window", fix="write 90s, 30m, 12h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
 
 
 def _print_json(value: Any) -> None:

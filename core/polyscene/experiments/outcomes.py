@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from polyscene.errors import ExperimentError, did_you_mean
-from polyscene.feedback import FeedbackLog, Impression, Reaction
+from polyscene.feedback import Event, FeedbackLog, Reaction
 
 
 @dataclass
@@ -70,9 +70,100 @@ class Outcomes:
         """:meth:`UserOutcome.rate` of each user that counts."""
         return np.array([user.rate(kind) for user in self.counted(arm)])
 
+    def ended(self, arm: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """:meth:`rates` by when the user's window was over, and these times."""
+        users = sorted(self.counted(arm), key=lambda user: user.first)
+        return np.array([user.rate(kind) for user in users]), np.array(
+            [user.first + self.window for user in users]
+        )
+
+
+class Tally:
+    """Gathers the users of an experiment, event by event in the order of the log.
+
+    Args:
+        experiment: its name in the log.
+        window: see :class:`Outcomes`.
+        scenario: lists of this scenario only.
+        early: reactions that are kept for a list that is not in the log yet; all if ``None``.
+    """
+
+    def __init__(
+        self, experiment: str, window: float, scenario: str | None = None, early: int | None = None
+    ) -> None:
+        self.experiment, self.window, self.scenario = experiment, window, scenario
+        self.others: set[str] = set()
+        self._users: dict[str, UserOutcome] = {}
+        self._shown: dict[str, _Shown] = {}
+        self._early: deque[Reaction] = deque(maxlen=early)
+        self._now = 0.0
+
+    def add(self, event: Event) -> None:
+        """Take in the next event."""
+        self._now = max(self._now, event.time)
+        if isinstance(event, Reaction):
+            if event.impression in self._shown:
+                self._shown[event.impression].add(event)
+            elif event.impression is not None:
+                self._early.append(event)
+        elif event.experiment != self.experiment or event.arm is None:
+            self.others |= {event.experiment} if event.experiment else set()
+        elif self.scenario in (None, event.scenario):
+            user = self._users.setdefault(event.user, UserOutcome(event.arm, event.time))
+            user.moved |= user.arm != event.arm
+            user.first = min(user.first, event.time)
+            # The window only ever begins earlier than was thought, so what is beyond it now stays beyond it.
+            if event.time < user.first + self.window:
+                self._shown[event.event_id] = _Shown(user, event.time)
+
+    def outcomes(self) -> Outcomes:
+        """The users so far.
+
+        Raises:
+            ExperimentError: no list of the experiment was among the events.
+        """
+        if not self._users:
+            raise ExperimentError(
+                f"the log has no list of the experiment '{self.experiment}'",
+                where="feedback log",
+                fix=did_you_mean(self.experiment, sorted(self.others))
+                if self.others
+                else "it has none of any other experiment either",
+            )
+        for event in self._early:  # a reaction may be logged before the list that it belongs to
+            if event.impression in self._shown:
+                self._shown[event.impression].add(event)
+        for user in self._users.values():
+            user.lists, user.rewards = 0, {}
+        for one in self._shown.values():
+            one.count(self.window)
+        return Outcomes({name: replace(user) for name, user in self._users.items()}, self._now, self.window)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A list within its user's window, and when it first brought each kind of reaction."""
+
+    user: UserOutcome
+    time: float
+    reacted: dict[str, float] | None = None
+
+    def add(self, event: Reaction) -> None:
+        self.reacted = self.reacted or {}
+        self.reacted[event.kind] = min(event.time, self.reacted.get(event.kind, event.time))
+
+    def count(self, window: float) -> None:
+        end = self.user.first + window
+        if self.time >= end:
+            return
+        self.user.lists += 1
+        for kind, time in (self.reacted or {}).items():
+            if time < end:
+                self.user.rewards[kind] = self.user.rewards.get(kind, 0) + 1
+
 
 def read_outcomes(log: FeedbackLog, experiment: str, window: float, scenario: str | None = None) -> Outcomes:
-    """Gather the users of an experiment.
+    """Gather the users of an experiment from a log.
 
     What one user does at one time is not independent of what the same user does at another, and users are what was
     dealt to arms; so each is one observation. A user counts when ``window`` seconds have passed since the first
@@ -87,44 +178,8 @@ def read_outcomes(log: FeedbackLog, experiment: str, window: float, scenario: st
     Raises:
         ExperimentError: the log has no list of this experiment.
     """
-    users: dict[str, UserOutcome] = {}
-    shown: dict[str, tuple[UserOutcome, float, set[str]]] = {}
-    others: set[str] = set()
-    now = 0.0
-    waiting: list[Reaction] = []
-    for event in _events(log):
-        now = max(now, event.time)
-        if isinstance(event, Reaction):
-            if event.impression is not None:
-                waiting.append(event)
-        elif event.experiment != experiment or event.arm is None:
-            others |= {event.experiment} if event.experiment else set()
-        elif scenario in (None, event.scenario):
-            user = users.setdefault(event.user, UserOutcome(event.arm, event.time))
-            user.moved |= user.arm != event.arm
-            user.first = min(user.first, event.time)
-            shown[event.event_id] = (user, event.time, set())
-    if not users:
-        raise ExperimentError(
-            f"the log has no list of the experiment '{experiment}'",
-            where="feedback log",
-            fix=did_you_mean(experiment, sorted(others))
-            if others
-            else "it has none of any other experiment either",
-        )
-    for user, time, _ in shown.values():
-        user.lists += time < user.first + window
-    # A reaction may be logged before the list that it belongs to.
-    for event in waiting:
-        if event.impression in shown:
-            user, time, known = shown[event.impression]
-            if max(time, event.time) < user.first + window and event.kind not in known:
-                known.add(event.kind)
-                user.rewards[event.kind] = user.rewards.get(event.kind, 0) + 1
-    return Outcomes(users, now, window)
-
-
-def _events(log: FeedbackLog) -> Iterator[Impression | Reaction]:
+    tally = Tally(experiment, window, scenario)
     for batch in log.read():
         for logged in batch:
-            yield logged.event
+            tally.add(logged.event)
+    return tally.outcomes()

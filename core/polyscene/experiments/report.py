@@ -66,6 +66,8 @@ class Report:
         ratio: p-value of the sample-ratio check.
         moved: users who were seen in several arms, and are left out.
         level: how often any interval of the report may miss at any time.
+        each: how often this one may.
+        planned: users at which intervals are narrowest.
     """
 
     arms: tuple[ArmReport, ...]
@@ -73,6 +75,8 @@ class Report:
     ratio: float
     moved: int
     level: float
+    each: float
+    planned: float
 
 
 def make_report(
@@ -114,16 +118,17 @@ def make_report(
         changes = (
             {}
             if arm == control
-            else {kind: _change(rates[kind], outcomes.rates(control, kind), each, planned) for kind in kinds}
+            else {kind: change_of(rates[kind], outcomes.rates(control, kind), each, planned) for kind in kinds}
         )
         decision = _decision(changes, reward, guardrails) if valid else "invalid by sample ratio"
         means = {kind: float(rate_U.mean()) if len(rate_U) else float("nan") for kind, rate_U in rates.items()}
         seen, counted = outcomes.seen(arm), len(rates[reward])
         arms.append(ArmReport(arm, seen, counted, outcomes.lists(arm), means, changes, decision))
-    return Report(tuple(arms), reward, ratio, moved, level)
+    return Report(tuple(arms), reward, ratio, moved, level, each, planned)
 
 
-def _change(one_U: np.ndarray, other_U: np.ndarray, level: float, planned: float) -> Interval:
+def change_of(one_U: np.ndarray, other_U: np.ndarray, level: float, planned: float) -> Interval:
+    """As :func:`difference_sequence`, without bounds for too few users."""
     found = difference_sequence(one_U, other_U, level, planned)
     enough = min(len(one_U), len(other_U)) >= LEAST_USERS
     if enough and min((one_U > 0).sum(), (other_U > 0).sum()) >= LEAST_REACTED:
