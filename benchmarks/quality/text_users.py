@@ -100,7 +100,7 @@ class Listeners:
         network_BN = self.model.scores(NAME, h_Bd, catalogue.all(), items_N, view)
         if mixture is None:
             return network_BN
-        return mixture(network_BN, mixture.prior_scores(windows, len(items_N)), mixture.gates(view))
+        return mixture(network_BN, mixture.prior_scores(windows, len(items_N)), mixture.gates(view, windows))
 
     def methods(self, nearest: list[int]) -> Iterator[tuple[str, Tensor]]:
         """Scores of every method."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from polyscene.testing.windows import pasts
 from tests.priors.small import built, prior_of
 
 PRIORS = {"co_occurrence": {}, "linear": {"l2": 5.0, "first_gate": 0.5}}
-VALUES = torch.tensor([0.3, -1.0, 2.0, -0.7, 0.4])
+VALUES = torch.tensor([[1.0, 0.0, -2.0, 0.3, -0.8], [0.3, -1.0, 2.0, -0.7, 0.4]])
 
 
 @pytest.fixture
@@ -31,24 +32,49 @@ def scored(mixture: PriorMixture, view: str = "all") -> tuple[Tensor, Tensor, Te
     """What the network says (made up), what priors say, and the gates."""
     past = pasts(mixture.events)
     network_QN = torch.randn(len(past.user_B), mixture.events.n_items, generator=torch.Generator().manual_seed(0))
-    return network_QN, mixture.prior_scores(past, mixture.events.n_items), mixture.gates(view)
+    return network_QN, mixture.prior_scores(past, mixture.events.n_items), mixture.gates(view, past)
 
 
 def test_gates_begin_as_the_options_say(mixture: PriorMixture) -> None:
-    gate_G = scored(mixture)[2]
+    gate_QG = scored(mixture)[2]
     assert mixture.names() == [NETWORK, "co_occurrence", "linear", "popularity", "repetition"]
-    torch.testing.assert_close(gate_G, torch.tensor([1.0, 1.0, 0.5, 0.0, 0.0]))
+    torch.testing.assert_close(gate_QG, torch.tensor([1.0, 1.0, 0.5, 0.0, 0.0]).expand_as(gate_QG))
 
 
 def test_the_score_is_a_weighted_sum(mixture: PriorMixture) -> None:
     mixture.set_parameters("all", VALUES)
-    network_QN, prior_PQN, gate_G = scored(mixture)
-    torch.testing.assert_close(gate_G, torch.cat([VALUES[:3].exp(), VALUES[3:]]))
+    network_QN, prior_PQN, gate_QG = scored(mixture)
     for place, (name, options) in enumerate(PRIORS.items()):
         expected_QN = prior_of(name, mixture.events, "viewers", **options)(pasts(mixture.events))
         torch.testing.assert_close(prior_PQN[place], expected_QN)
-    expected_QN = sum(gate * part for gate, part in zip(gate_G, [network_QN, *prior_PQN], strict=True))
-    torch.testing.assert_close(mixture(network_QN, prior_PQN, gate_G), expected_QN)
+    parts = zip(gate_QG.split(1, dim=1), [network_QN, *prior_PQN], strict=True)
+    expected_QN = sum(gate_Q1 * part_QN for gate_Q1, part_QN in parts)
+    torch.testing.assert_close(mixture(network_QN, prior_PQN, gate_QG), expected_QN)
+
+
+def test_gates_lie_between_those_of_no_history_and_of_a_usual_one(mixture: PriorMixture) -> None:
+    mixture.set_parameters("all", VALUES)
+    past = pasts(mixture.events)
+    usual = int(mixture.usual)
+    expected = []
+    for length in past.length_B.tolist():
+        share = max(0.0, 1 - math.log(1 + length) / math.log(1 + usual))
+        short_G, long_G = VALUES
+        value_G = share * short_G + (1 - share) * long_G
+        expected.append(torch.cat([value_G[:3].exp(), value_G[3:]]))
+    assert min(past.length_B) < usual < max(past.length_B)
+    torch.testing.assert_close(mixture.gates("all", past), torch.stack(expected))
+
+
+@pytest.mark.parametrize(("short", "usual"), [(0, 20), (2, 20), (3, 1), (40, 1)])
+def test_a_usual_history_is_what_all_but_one_in_twenty_have(short: int, usual: int) -> None:
+    count_U = torch.full((40,), 20)
+    count_U[:short] = 1
+    stop_U = torch.cat([count_U, torch.zeros(5, dtype=torch.int64)]).cumsum(0)  # five are not in training
+    start_UP = stop_U.unsqueeze(1).repeat(1, len(Phase) + 1)
+    start_UP[:40, Phase.TRAIN] -= count_U
+    events = replace(make_events("viewers"), start_UP=start_UP)
+    assert float(PriorMixture({}, events, ["all"]).usual) == usual
 
 
 def test_shares_add_up_to_the_score(mixture: PriorMixture) -> None:
@@ -70,13 +96,14 @@ def test_a_part_alone(mixture: PriorMixture) -> None:
     mixture.set_parameters("all", VALUES)
     with mixture.scoring(PRIORS_ONLY):
         mixture.set_parameters("all", -VALUES)
-        alone_G = scored(mixture)[2]
+        alone_QG = scored(mixture)[2]
     with mixture.scoring(NO_PRIORS):
-        network_QN, prior_PQN, gate_G = scored(mixture)
-        assert torch.equal(mixture(network_QN, prior_PQN, gate_G), network_QN)
-    whole_G = scored(mixture)[2]
-    assert alone_G[0] == 0 < whole_G[0]
-    assert not torch.isclose(whole_G[1:], alone_G[1:]).any()
+        network_QN, prior_PQN, gate_QG = scored(mixture)
+        assert torch.equal(mixture(network_QN, prior_PQN, gate_QG), network_QN)
+    whole_QG = scored(mixture)[2]
+    assert not alone_QG[:, 0].any()
+    assert (whole_QG[:, 0] > 0).all()
+    assert not torch.isclose(whole_QG[0, 1:], alone_QG[0, 1:]).any()
 
 
 @pytest.mark.parametrize("part", ["", NO_PRIORS, PRIORS_ONLY])
@@ -84,10 +111,10 @@ def test_no_gate_is_negative(part: str, mixture: PriorMixture) -> None:
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         with mixture.scoring(part):
-            mixture.set_parameters("all", 9 * torch.randn(5, generator=generator))
-            gate_G = scored(mixture)[2]
-        assert (gate_G[:3] >= 0).all()
-        assert gate_G.isfinite().all()
+            mixture.set_parameters("all", 9 * torch.randn(2, 5, generator=generator))
+            gate_QG = scored(mixture)[2]
+        assert (gate_QG[:, :3] >= 0).all()
+        assert gate_QG.isfinite().all()
 
 
 def test_items_that_came_later_get_nothing_from_counts(mixture: PriorMixture) -> None:

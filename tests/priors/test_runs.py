@@ -55,8 +55,9 @@ def test_gates_are_fitted_and_kept_to_the_last_bit(run: Path) -> None:
     kept = read_tensors(run / "checkpoints" / "joint" / "model.safetensors")
     names = {name for name in kept if name.startswith("priors.")}
     gates = {SHOP: ("network", "co_occurrence", "linear"), LIKES: ("network", "linear")}
-    expected = {f"priors.{who}.gate_2V.{name}" for who, names in gates.items() for name in names}
-    assert names == expected | {f"priors.{who}.weight_2V.{term}" for who in gates for term in TERMS}
+    expected = {f"priors.{who}.gate_2VE.{name}" for who, names in gates.items() for name in names}
+    expected |= {f"priors.{who}.weight_2VE.{term}" for who in gates for term in TERMS}
+    assert names == expected | {f"priors.{who}.usual" for who in gates}
     session = tiny_session(config_of(""))
     fresh = build_model(session, session.load())[0].state_dict()
     assert any(not torch.equal(kept[name], fresh[name]) for name in names if SHOP in name), "nothing was fitted"

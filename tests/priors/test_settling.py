@@ -10,19 +10,29 @@ from torch import Tensor
 from torch.nn import functional
 
 from polyscene.data.windows import Windows
+from polyscene.evaluation.requests import Requests
 from polyscene.model import PolysceneModel
+from polyscene.priors.fitting import Asked, at_head, fit_gates, true_ndcg
 from polyscene.priors.linear import Linear
 from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
+from polyscene.retrieval.pairs import Pairs
 from polyscene.testing.histories import make_events
 from polyscene.training import settling
 from polyscene.training.assembly import build_model
 from polyscene.training.priors import prior_data
-from polyscene.training.settling import Asked, at_head, fit_gates, settle_gates, true_ndcg
+from polyscene.training.settling import settle_gates, shortened
 from tests.priors.small import built
 from tests.tiny import LIKES, tiny_config, tiny_session
 
 USEFUL, NOISE, OPPOSITE = 2.0, 0.0, -2.0
 ROWS, ITEMS = 300, 40
+EVENTS = make_events("viewers")
+
+
+@torch.no_grad()
+def usual_gates(mixture: PriorMixture, short: float = 0) -> Tensor:
+    """Gates of one history, usual if nothing is said."""
+    return mixture.gates_of(mixture.parameters_of("all"), torch.tensor([float(short)]))[0]
 
 
 class Rows:
@@ -41,18 +51,20 @@ class Rows:
         self.mixture = PriorMixture({name: built(name, events, "viewers") for name in names}, events, ["all"])
         fitted = torch.arange(0, ROWS, 2)
         target_QN, nothing_QN = hit_QN[fitted].bool(), torch.zeros(len(fitted), ITEMS, dtype=torch.bool)
-        asked = at_head(self.network_QN[fitted], self.prior_PQN[:, fitted], nothing_QN, target_QN)
+        short_Q = torch.zeros(len(fitted))
+        asked = at_head(self.network_QN[fitted], self.prior_PQN[:, fitted], nothing_QN, target_QN, short_Q)
         fit_gates(self.mixture, "all", [asked])
 
     @torch.no_grad()
     def gates(self, part: str = "") -> Tensor:
-        """The gates of the network and of priors, and the weights of occurrence."""
+        """The gates of the network and of priors, and the weights of occurrence, of a usual history."""
         with self.mixture.scoring(part):
-            return self.mixture.gates("all")
+            return usual_gates(self.mixture)
 
     def ndcg(self, part: str = "") -> float:
         """NDCG@10 of the rows that were not fitted."""
-        return self.ndcg_of(self.mixture(self.network_QN, self.prior_PQN, self.gates(part)))
+        gate_QG = self.gates(part).expand(ROWS, -1)
+        return self.ndcg_of(self.mixture(self.network_QN, self.prior_PQN, gate_QG))
 
     def ndcg_of(self, score_QN: Tensor) -> float:
         """NDCG@10 of some scores of the rows that were not fitted."""
@@ -90,7 +102,7 @@ def test_what_says_the_same_of_all_items_finds_none() -> None:
     rows = rows_of(USEFUL, NOISE)
     silent_QN, out_QN = torch.zeros(ROWS, ITEMS), torch.zeros(ROWS, ITEMS, dtype=torch.bool)
     target_QN = functional.one_hot(rows.target_Q, ITEMS).bool()
-    asked = at_head(silent_QN, torch.stack([silent_QN] * 3), out_QN, target_QN)
+    asked = at_head(silent_QN, torch.stack([silent_QN] * 3), out_QN, target_QN, torch.zeros(ROWS))
     assert true_ndcg(rows.mixture, rows.mixture.parameters_of("all"), [asked]) < 0.1
 
 
@@ -103,14 +115,62 @@ def test_what_everybody_knows_already_is_taken_back() -> None:
     network_QN, prior_QN = (torch.randn(2, ROWS, ITEMS, generator=generator) + USEFUL * hit_QN + error_N).unbind()
     terms = error_N.expand(ROWS, -1), torch.zeros(ROWS, ITEMS)
     nothing_QN = torch.zeros(ROWS, ITEMS, dtype=torch.bool)
-    asked = at_head(network_QN, torch.stack([prior_QN, *terms]), nothing_QN, hit_QN.bool())
+    asked = at_head(network_QN, torch.stack([prior_QN, *terms]), nothing_QN, hit_QN.bool(), torch.zeros(ROWS))
     events = make_events("viewers")
     mixture = PriorMixture({"linear": built("linear", events, "viewers")}, events, ["all"])
     before = true_ndcg(mixture, mixture.parameters_of("all"), [asked])
     fit_gates(mixture, "all", [asked])
-    found_G = mixture.gates("all").detach()
+    found_G = usual_gates(mixture)
     assert found_G[2] == pytest.approx(-float(found_G[:2].sum()), rel=0.2)
     assert true_ndcg(mixture, mixture.parameters_of("all"), [asked]) > before + 0.2
+
+
+def made_up(network: float, prior: float, short: float, seed: int) -> Asked:
+    """Rows of which network and prior know so much."""
+    generator = torch.Generator().manual_seed(seed)
+    hit_QN = functional.one_hot(torch.randint(ITEMS, (ROWS,), generator=generator), ITEMS).float()
+    network_QN, prior_QN = (
+        torch.randn(ROWS, ITEMS, generator=generator) + knows * hit_QN for knows in (network, prior)
+    )
+    nothing_QN = torch.zeros(ROWS, ITEMS)
+    prior_PQN = torch.stack([prior_QN, nothing_QN, nothing_QN])
+    return at_head(network_QN, prior_PQN, nothing_QN.bool(), hit_QN.bool(), torch.full((ROWS,), short))
+
+
+def test_newcomers_have_gates_of_their_own() -> None:
+    """The network knows long histories, the prior short ones; what is found for one does not change the other."""
+    usual, short = made_up(USEFUL, NOISE, 0.0, seed=0), made_up(NOISE, USEFUL, 0.9, seed=1)
+    found = {}
+    for given in ((), (short,)):
+        mixture = PriorMixture({"linear": built("linear", EVENTS, "viewers")}, EVENTS, ["all"])
+        fit_gates(mixture, "all", [usual], given)
+        found[len(given)] = (
+            mixture,
+            [true_ndcg(mixture, mixture.parameters_of("all"), [one]) for one in (usual, short)],
+        )
+    (tied, (usual_tied, short_tied)), (apart, (usual_apart, short_apart)) = found[0], found[1]
+    assert torch.equal(usual_gates(tied), usual_gates(tied, 0.9))
+    assert torch.equal(usual_gates(tied), usual_gates(apart))
+    assert usual_apart == usual_tied
+    assert short_apart > short_tied + 0.2
+    with apart.scoring(PRIORS_ONLY):
+        assert usual_gates(apart)[0] == usual_gates(apart, 0.9)[0] == 0
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_histories_are_shortened_in_turn(ordered: bool) -> None:
+    start_B, kept = torch.arange(0, 400, 20), Pairs(torch.tensor([0]), torch.tensor([1]))
+    asked = Requests(torch.arange(20), start_B, start_B + torch.tensor([20, 3] * 10), kept, kept)
+    short = shortened(asked, torch.tensor([0, 1, 4]), ordered=ordered)
+    expected = [min(length, own) for length, own in zip([0, 1, 4] * 7, [20, 3] * 10, strict=False)]
+    assert (short.stop_B - short.start_B).tolist() == expected
+    assert (short.start_B >= asked.start_B).all()
+    assert (short.stop_B <= asked.stop_B).all()
+    assert torch.equal(short.stop_B, asked.stop_B) == ordered
+    assert (short.targets, short.masked) == (kept, kept)
+    if not ordered:  # from anywhere: neither all from the beginning nor all from the end
+        place_B = ((short.start_B - asked.start_B) / (asked.stop_B - asked.start_B))[::6]
+        assert place_B.min() < 0.35 < 0.65 < place_B.max()
 
 
 class Leaking(Linear):
@@ -146,7 +206,7 @@ class TestWithoutValidationRows:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(settling, "fit_gates", lambda *given: (fitted.extend(given[2]), fit_gates(*given)))
             settle_gates(model, {LIKES: subject}, {LIKES: 5})
-        return mixture.gates("all").detach(), true_ndcg(mixture, mixture.parameters_of("all"), fitted)
+        return usual_gates(mixture), true_ndcg(mixture, mixture.parameters_of("all"), fitted)
 
     def test_gates_are_fitted_to_training_rows(self, found: dict[type, tuple[Tensor, float]]) -> None:
         assert not torch.allclose(found[Linear][0][:2], torch.ones(2), atol=0.05)

@@ -24,6 +24,10 @@ NO_PRIORS, PRIORS_ONLY = PARTS
 LONGEST = 2_000
 # A gate that starts closed must still be able to open.
 _CLOSED = 1e-2
+# The scale of gates: of no history at all, and of one that is no shorter than those of nearly all users.
+SHORT, LONG = 0, 1
+# The share of users whose histories are shorter than the end of the scale.
+_SHORTER = 0.05
 
 
 class PriorMixture(nn.Module):
@@ -32,6 +36,10 @@ class PriorMixture(nn.Module):
     Gates are never negative, the weights of the two terms of :class:`polyscene.priors.occurrence.Occurrence` may
     be: network and priors all know how popular items are, so together they know it too well, and what is bought
     every week is hardly ever new to a customer. Each view of the scenario has gates and weights of its own.
+
+    How much the parts are worth depends on what is known of a user: after one row the network knows a little and
+    counting nearly nothing. So gates and weights have two ends, for no history and for one as long as those of
+    users at hand, and the ``a`` and ``w`` of a user with ``L`` rows lie between them by ``log(1 + L)``.
 
     The network learns without priors and the gates are fitted afterwards (:mod:`polyscene.training.settling`).
     Learning both at once came out worse: the network then learns what counting does not know of rows that it sees
@@ -45,9 +53,11 @@ class PriorMixture(nn.Module):
     Attributes:
         part: which part of the scores is asked for: empty for all, ``no_priors`` for the network alone,
             ``priors_only`` for the priors with gates of their own.
+        usual: rows from which on a history is as long as any; one user in twenty has fewer.
     """
 
     part: str = ""
+    usual: Tensor
 
     def __init__(self, priors: Mapping[str, Prior], events: Events, views: Sequence[str]) -> None:
         super().__init__()
@@ -57,9 +67,10 @@ class PriorMixture(nn.Module):
         # start from the gates that others have for the same thing.
         first = {NETWORK: 1.0, **{name: prior.config.first_gate for name, prior in priors.items()}}
         logs = {name: math.log(max(gate, _CLOSED)) for name, gate in first.items()}
-        shape = (2, len(self.views))
-        self.gate_2V = nn.ParameterDict({name: torch.full(shape, log) for name, log in logs.items()})
-        self.weight_2V = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
+        shape = (2, len(self.views), 2)
+        self.gate_2VE = nn.ParameterDict({name: torch.full(shape, log) for name, log in logs.items()})
+        self.weight_2VE = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
+        self.register_buffer("usual", torch.tensor(_usual(events)))
         self.occurrence = Occurrence(events.n_items)
         # The network learns without priors: the training rows are counted when scores are first asked for.
         self._known = events, frozenset([Phase.TRAIN])
@@ -99,30 +110,35 @@ class PriorMixture(nn.Module):
         # A negative padding leaves out items that only stand for something, as for what a user has said.
         return torch.stack([functional.pad(score_QN, (0, n_items - score_QN.shape[1])) for score_QN in scores])
 
-    def gates(self, view: str) -> Tensor:
-        """Gates and weights of a view ``[3 + P]``, the network's first, in the order of :meth:`names`."""
-        gate_G = self.gates_of(self.parameters_of(view))
+    def gates(self, view: str, past: Windows) -> Tensor:
+        """Gates and weights of a view for each history ``[Q, 3 + P]``, in the order of :meth:`names`."""
+        gate_QG = self.gates_of(self.parameters_of(view), self.shortness(past))
         if self.part == NO_PRIORS:
-            return torch.cat([torch.ones_like(gate_G[:1]), torch.zeros_like(gate_G[1:])])
-        return gate_G
+            return torch.cat([torch.ones_like(gate_QG[:, :1]), torch.zeros_like(gate_QG[:, 1:])], dim=1)
+        return gate_QG
+
+    def shortness(self, past: Windows) -> Tensor:
+        """Where each history stands between the ends ``[Q]``: 1 for an empty one, 0 from the usual length on."""
+        return (1 - past.length_B.float().log1p() / self.usual.log1p()).clamp(0, 1)
 
     def parameters_of(self, view: str) -> Tensor:
-        """Logarithms of gates, and weights, of a view ``[3 + P]``, for the part that is asked for."""
+        """Logarithms of gates, and weights, of a view at both ends ``[2, 3 + P]``, for the part asked for."""
         place = int(self.part == PRIORS_ONLY), self.views.index(view)
-        return torch.stack([value_2V[place] for value_2V in self._values()])
+        return torch.stack([value_2VE[place] for value_2VE in self._values()], dim=1)
 
     @torch.no_grad()
-    def set_parameters(self, view: str, value_G: Tensor) -> None:
+    def set_parameters(self, view: str, value_EG: Tensor) -> None:
         """Give a view other gates and weights, as :meth:`parameters_of` reads them."""
         place = int(self.part == PRIORS_ONLY), self.views.index(view)
-        for value_2V, value in zip(self._values(), value_G, strict=True):
-            value_2V[place] = value
+        for value_2VE, value_E in zip(self._values(), value_EG.unbind(1), strict=True):
+            value_2VE[place] = value_E
 
-    def gates_of(self, value_G: Tensor) -> Tensor:
-        """Gates and weights ``[3 + P]`` that some parameters give."""
-        gate_G, weight_T = value_G[: -len(TERMS)].exp(), value_G[-len(TERMS) :]
-        network = torch.zeros_like(gate_G[:1]) if self.part == PRIORS_ONLY else gate_G[:1]
-        return torch.cat([network, gate_G[1:], weight_T])
+    def gates_of(self, value_EG: Tensor, short_Q: Tensor) -> Tensor:
+        """Gates and weights ``[Q, 3 + P]`` that some parameters give to histories of some shortness."""
+        value_QG = torch.lerp(value_EG[LONG], value_EG[SHORT], short_Q.unsqueeze(1))
+        gate_QG, weight_QT = value_QG[:, : -len(TERMS)].exp(), value_QG[:, -len(TERMS) :]
+        network_Q1 = torch.zeros_like(gate_QG[:, :1]) if self.part == PRIORS_ONLY else gate_QG[:, :1]
+        return torch.cat([network_Q1, gate_QG[:, 1:], weight_QT], dim=1)
 
     @contextmanager
     def scoring(self, part: str) -> Iterator[None]:
@@ -133,16 +149,17 @@ class PriorMixture(nn.Module):
         finally:
             self.part = before
 
-    def forward(self, network_QN: Tensor, prior_PQN: Tensor, gate_G: Tensor) -> Tensor:
+    def forward(self, network_QN: Tensor, prior_PQN: Tensor, gate_QG: Tensor) -> Tensor:
         """Scores ``[Q, N]`` of the mixture."""
-        mixed_QN = gate_G[0] * network_QN
-        for place, prior_QN in enumerate(prior_PQN.unbind(0), start=1):
-            mixed_QN = torch.addcmul(mixed_QN, gate_G[place], prior_QN)
+        network_Q1, *gates = gate_QG.split(1, dim=1)
+        mixed_QN = network_Q1 * network_QN
+        for gate_Q1, prior_QN in zip(gates, prior_PQN.unbind(0), strict=True):
+            mixed_QN = torch.addcmul(mixed_QN, gate_Q1, prior_QN)
         return mixed_QN
 
-    def shares(self, network_QN: Tensor, prior_PQN: Tensor, gate_G: Tensor) -> dict[str, Tensor]:
+    def shares(self, network_QN: Tensor, prior_PQN: Tensor, gate_QG: Tensor) -> dict[str, Tensor]:
         """What each part adds to the scores, ``[Q, N]`` by name."""
-        parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN]) * gate_G[:, None, None]
+        parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN]) * gate_QG.T.unsqueeze(2)
         return dict(zip(self.names(), parts_GQN.unbind(0), strict=True))
 
     def _priors(self) -> dict[str, Prior]:
@@ -150,11 +167,20 @@ class PriorMixture(nn.Module):
 
     def _values(self) -> list[Tensor]:
         # By name: a ParameterDict sorts its keys.
-        gates = [self.gate_2V[name] for name in (NETWORK, *self.priors)]
-        return [*gates, *(self.weight_2V[name] for name in TERMS)]
+        gates = [self.gate_2VE[name] for name in (NETWORK, *self.priors)]
+        return [*gates, *(self.weight_2VE[name] for name in TERMS)]
 
 
 def _longest(events: Events) -> int:
     """Rows of the longest history that priors read."""
     count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
     return min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
+
+
+def _usual(events: Events) -> float:
+    """Training rows that all users but a few have, of those who have any."""
+    count_U = (events.start_UP[:, Phase.TRAIN + 1] - events.start_UP[:, Phase.TRAIN]).float()
+    known_U = count_U[count_U > 0]
+    # Taken from a sorted list: torch.quantile has a limit of 16 million numbers.
+    place = int(_SHORTER * len(known_U))
+    return max(1.0, float(known_U.sort().values[place])) if len(known_U) else 1.0

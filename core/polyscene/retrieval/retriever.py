@@ -158,7 +158,7 @@ class Retriever:
         item_BK = best.item_BK.clamp(min=0)
         prior_PBN = mixture.prior_scores(query.past, catalogue.n_items)
         prior_PBK = prior_PBN.gather(2, item_BK.expand(len(prior_PBN), -1, -1))
-        return mixture.shares(network_BN.gather(1, item_BK), prior_PBK, mixture.gates(query.view))
+        return mixture.shares(network_BN.gather(1, item_BK), prior_PBK, mixture.gates(query.view, query.past))
 
     def _states(self, name: str, query: Query, routing: Routing | None) -> Tensor:
         return self.model.user_states(name, query.windows, self.catalogues[name], routing)

@@ -61,4 +61,4 @@ def with_priors(model: PolysceneModel, name: str, network_BN: Tensor, past: Wind
     mixture = model.mixture(name)
     if mixture is None or past is None:
         return network_BN
-    return mixture(network_BN, mixture.prior_scores(past, network_BN.shape[1]), mixture.gates(view))
+    return mixture(network_BN, mixture.prior_scores(past, network_BN.shape[1]), mixture.gates(view, past))

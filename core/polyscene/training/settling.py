@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,32 +12,23 @@ from torch import Tensor
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import network_and_past
-from polyscene.evaluation.requests import VALIDATION, evenly_spaced
+from polyscene.evaluation.requests import VALIDATION, Requests, evenly_spaced
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.priors.counting import per_item
-from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
+from polyscene.priors.fitting import Asked, at_head, fit_gates
+from polyscene.priors.mixture import PriorMixture
 from polyscene.priors.moments import latest, moments
-from polyscene.priors.occurrence import TERMS
 
-# Best items of each part that a row is fitted on: further down nothing decides about the top ten.
-_HEAD = 100
-# Targets of a row that are fitted, at most.
-_TARGETS = 32
-_CUT = 10
-# Scores that a target is compared with.
-_NEAR = 32
-# Logarithm of the network's gate where it starts nearly closed.
-_NEARLY_CLOSED = -3.0
-# The first step of the search, in logarithms of gates and in weights, and the last.
-_FIRST, _LAST = 1.0, 0.125
-# By so much of itself NDCG must grow for a step to be taken: what is less is noise.
-_GAIN = 0.002
 _BATCH = 128
 # Scores of users and items that are looked at, which takes seconds, and users of a large catalogue at least.
 _SCORES, _LEAST_USERS = 40_000_000, 1_000
 # Training rows that stand in for validation rows where there are none.
 _ROWS = 512
+# Rows that are left of histories, in turn, to see what the parts are worth to newcomers.
+_SHORT = (0, 1, 4, 16, 64)
+# Turns a user's number into an even spread over [0, 1), without a generator.
+_GOLDEN = 0.6180339887498949
 
 
 def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int]) -> None:
@@ -46,8 +36,9 @@ def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths
 
     Of validation rows the network has learned nothing, and nothing was counted, so they say what each part is
     worth; on its own training rows a network is better than on any others. What is fitted is NDCG@10 itself: the
-    likelihood of the rows would weigh the parts by how well they order the whole catalogue. Where there are no
-    validation rows, training rows stand in, each left out of the statistics that score it.
+    likelihood of the rows would weigh the parts by how well they order the whole catalogue. What the parts are
+    worth to newcomers is seen on the same rows with most of the past taken away. Where there are no validation
+    rows, training rows stand in, each left out of the statistics that score it.
 
     Args:
         model: the model, in eval mode, with training rows counted.
@@ -60,9 +51,12 @@ def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths
             continue
         for view in subject.scenario.views:
             users = max(_LEAST_USERS, _SCORES // subject.events.n_items)
-            parts = _of_validation(model, mixture, subject, lengths[name], view, users=users)
+            parts, short = (
+                _of_validation(model, mixture, subject, lengths[name], view, users=users, short=short)
+                for short in (False, True)
+            )
             if parts:
-                fit_gates(mixture, view.name, parts)
+                fit_gates(mixture, view.name, parts, short)
             else:
                 user, row = subject.events.rows([Phase.TRAIN])
                 chosen = evenly_spaced(len(row), _ROWS).numpy()
@@ -94,129 +88,46 @@ def settle_on_rows(
             fit_gates(mixture, view.name, _of_rows(model, mixture, subject, length, view, rows=(user, row)))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Q rows and the C items that are at the head of some part's ranking.
-
-    Args:
-        network_QC, prior_PQC: what network and priors say of them.
-        out_QC: bool, what is left out of the ranking, and what only fills up.
-        target_QT: places of targets among the C items.
-        found_QT: bool, which targets there are.
-        ideal_Q: what a perfect top ten would gain.
-    """
-
-    network_QC: Tensor
-    prior_PQC: Tensor
-    out_QC: Tensor
-    target_QT: Tensor
-    found_QT: Tensor
-    ideal_Q: Tensor
-
-
-def at_head(
-    network_QN: Tensor, prior_PQN: Tensor, out_QN: Tensor, target_QN: Tensor, *, head: int = _HEAD
-) -> Asked:
-    """What is fitted of full rankings: scores of the best items of each part, and targets among them.
-
-    Args:
-        network_QN, prior_PQN: scores of all items; the last of ``prior_PQN`` are the terms of occurrence.
-        out_QN: bool, what is left out of the ranking.
-        target_QN: bool, what should be found.
-        head: best items of each part but the terms, which order nothing by themselves.
-    """
-    lowest, n_items = torch.finfo(network_QN.dtype).min, network_QN.shape[1]
-    parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN[: -len(TERMS)]])
-    best = parts_GQN.masked_fill(out_QN, lowest).topk(min(head, n_items), dim=2).indices
-    item_QC = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
-    twice_QC = torch.zeros_like(item_QC, dtype=torch.bool)
-    twice_QC[:, 1:] = item_QC[:, 1:] == item_QC[:, :-1]
-    gone_QC = twice_QC | out_QN.gather(1, item_QC)
-    # What only fills up goes to the end, and no more of it is kept than the longest row needs.
-    kept_QC = gone_QC.long().argsort(dim=1, stable=True)[:, : max(1, int((~gone_QC).sum(dim=1).max()))]
-    item_QC, gone_QC = item_QC.gather(1, kept_QC), gone_QC.gather(1, kept_QC)
-    target_QC = target_QN.gather(1, item_QC) & ~gone_QC
-    most = max(1, min(_TARGETS, int(target_QC.sum(dim=1).max())))
-    found_QT, target_QT = target_QC.float().topk(most, dim=1)
-    ideal_T = 1 / torch.log2(2.0 + torch.arange(_CUT, device=item_QC.device))
-    index_PQC = item_QC.expand(len(prior_PQN), -1, -1)
-    return Asked(
-        network_QN.gather(1, item_QC),
-        prior_PQN.gather(2, index_PQC),
-        gone_QC,
-        target_QT,
-        found_QT > 0,
-        ideal_T.cumsum(0)[(target_QN & ~out_QN).sum(dim=1).clamp(1, _CUT) - 1],
-    )
-
-
-def fit_gates(mixture: PriorMixture, view: str, parts: list[Asked]) -> None:
-    """Fit the gates of one view to rows, in place: those of priors alone, and those with the network.
-
-    The second fit starts where the gates are and, once more, at priors alone with the network nearly closed; what
-    has the better NDCG stays. So a network that adds nothing takes nothing away either.
-    """
-    begun = mixture.parameters_of(view)
-    with mixture.scoring(PRIORS_ONLY):
-        beside, _ = _searched(mixture, mixture.parameters_of(view), parts)
-        mixture.set_parameters(view, beside)
-    beside[0] = _NEARLY_CLOSED
-    found = [_searched(mixture, start, parts) for start in (begun, beside)]
-    mixture.set_parameters(view, max(found, key=lambda pair: pair[1])[0])
-
-
-def _searched(mixture: PriorMixture, begun_G: Tensor, parts: list[Asked]) -> tuple[Tensor, float]:
-    """The best parameters that a compass search finds from some on, and their NDCG.
-
-    Of all single steps up and down it takes the best, and halves them when none is better [Kolda, Lewis and
-    Torczon, SIAM Review 2003]. NDCG has no slope to follow, and smooth forms of it led elsewhere.
-    """
-    value_G, step = begun_G.detach().clone(), _FIRST
-    best = true_ndcg(mixture, value_G, parts)
-    steps_SG = torch.cat([torch.eye(len(value_G)), -torch.eye(len(value_G))]).to(value_G)
-    while step >= _LAST:
-        tried_SG = value_G + step * steps_SG
-        found, tried_G = max(((true_ndcg(mixture, one_G, parts), one_G) for one_G in tried_SG), key=itemgetter(0))
-        if found > (1 + _GAIN) * best:
-            value_G, best = tried_G, found
-        else:
-            step /= 2
-    return value_G, best
-
-
-@torch.no_grad()
-def true_ndcg(mixture: PriorMixture, value_G: Tensor, parts: list[Asked]) -> float:
-    """Mean NDCG@10 of the rows; a target stands in the middle of items with the same score."""
-    total, rows = 0.0, 0
-    for part in parts:
-        score_QC = mixture(part.network_QC, part.prior_PQC, mixture.gates_of(value_G))
-        score_QC = score_QC.masked_fill(part.out_QC, torch.finfo(score_QC.dtype).min)
-        # The best are enough: who is below them, or among so many with one score, is not in the top ten.
-        best_Q1K = score_QC.topk(min(_NEAR, score_QC.shape[1]), dim=1).values.unsqueeze(1)
-        score_QT1 = score_QC.gather(1, part.target_QT).unsqueeze(2)
-        above_QT = (best_Q1K > score_QT1).sum(dim=2) + ((best_Q1K == score_QT1).sum(dim=2) - 1) / 2
-        gain_QT = torch.where(part.found_QT & (above_QT < _CUT), 1 / torch.log2(2.0 + above_QT), 0.0)
-        total += float((gain_QT.sum(dim=1) / part.ideal_Q).sum())
-        rows += len(part.out_QC)
-    return total / max(1, rows)
-
-
 @torch.no_grad()
 def _of_validation(
-    model: PolysceneModel, mixture: PriorMixture, subject: Subject, length: int, view: View, *, users: int
+    model: PolysceneModel,
+    mixture: PriorMixture,
+    subject: Subject,
+    length: int,
+    view: View,
+    *,
+    users: int,
+    short: bool,
 ) -> list[Asked]:
-    """The validation rows of a view, in batches."""
+    """The validation rows of a view, in batches; with short histories where these can be shorter than usual."""
+    lengths = torch.tensor([rows for rows in _SHORT if rows < float(mixture.usual)])
+    if short and len(lengths) < 2:
+        return []
     scores, parts = network_and_past(model, subject, length), []
     for requests in subject.requests(VALIDATION, view, users):
-        network_QN, past = scores(requests, view)
+        asked = shortened(requests, lengths, ordered=subject.events.ordered) if short else requests
+        network_QN, past = scores(asked, view)
         out_QN = torch.zeros_like(network_QN, dtype=torch.bool)
         if requests.masked is not None:
             out_QN[requests.masked.row_M, requests.masked.item_M] = True
         target_QN = torch.zeros_like(out_QN)
         target_QN[requests.targets.row_M, requests.targets.item_M] = True
         prior_PQN = mixture.prior_scores(past, network_QN.shape[1])
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN))
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(past)))
     return parts
+
+
+def shortened(requests: Requests, lengths: Tensor, *, ordered: bool) -> Requests:
+    """The same requests with a little of their past, in turn so many rows; what is left out stays left out.
+
+    In order the last rows stay, without order some from anywhere, as files have them in an order of their own.
+    """
+    start_B, stop_B = requests.start_B, requests.stop_B
+    number_B = torch.arange(len(start_B), device=start_B.device)
+    length_B = torch.minimum(lengths.to(start_B.device)[number_B % len(lengths)], stop_B - start_B)
+    spare_B = stop_B - start_B - length_B
+    first_B = start_B + (spare_B if ordered else (spare_B * (_GOLDEN * number_B % 1)).long())
+    return replace(requests, start_B=first_B, stop_B=first_B + length_B)
 
 
 @torch.no_grad()
@@ -244,5 +155,5 @@ def _of_rows(
         if subject.own_item_U is not None:
             out_QN = out_QN.scatter(1, subject.own_item_U[user_Q].unsqueeze(1), value=True)
         target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN))
+        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(asked.past)))
     return parts

@@ -94,7 +94,7 @@ def _start_from_others(model: PolysceneModel, name: str, start: Start) -> None:
         vectors = {id(parameter) for module in modules[name].modules() for parameter in _looked_up(module)}
         for key, parameter in modules[name].named_parameters():
             # How much an item's popularity says depends on the rows that are known, which are few here.
-            if id(parameter) in vectors or key.endswith("_N") or key.startswith("weight_2V"):
+            if id(parameter) in vectors or key.endswith("_N") or key.startswith("weight_2VE"):
                 continue
             others = _of_others(part, key, parameter, start.state, start.learned)
             if others:
