@@ -49,6 +49,17 @@ def test_our_fault_in_one_job_keeps_its_trace(trained: list[Any]) -> None:
         app.main(["train", "scenario=video", "seed=2"])
 
 
+def test_one_job_has_no_use_for_options_of_several(
+    trained: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["hydra.sweep.subdir=job", "hydra/launcher=joblib", "+hydra.verbose=true"]
+    assert app.main(["train", "scenario=video", *words]) == 2
+    told = capsys.readouterr().err
+    assert "3 problems" in told
+    assert "'hydra.sweep.subdir=job' is about the jobs of a multirun: add -m, or leave it out" in told
+    assert trained == []
+
+
 def test_jobs_from_groups_of_keys(trained: list[Any], tmp_path: Path) -> None:
     given = ["scenario=video", "adapter={name: gate},{name: bottleneck, rank: 4}"]
     assert app.main(["train", "-m", *given, "scenario.video.split={name: random_per_user, test: 0.2}"]) == 0

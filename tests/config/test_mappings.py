@@ -65,7 +65,7 @@ def test_members_are_replaced_or_changed_one_by_one(host: Host) -> None:
 
 def test_groups_of_keys_can_be_swept(host: Host) -> None:
     line = "adapter={name: gate},{name: bottleneck, rank: 4}"
-    checked = prepare_train(["scenario=video", line, "seed=0,1"], host, sweep=True)
+    checked, _ = prepare_train(["scenario=video", line, "seed=0,1"], host, sweep=True)
     assert checked.lines == ["scenario=video", "~adapter", f"++{line}", "seed=0,1"]
     assert len(checked.sweeps[0]) == 2
     [problem] = problems_of(host, "adapter=gate,{name: bottleneck, rank: 4}", sweep=True)

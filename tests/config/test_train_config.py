@@ -184,7 +184,7 @@ def test_every_choice_of_a_sweep_is_checked(host: Host) -> None:
     assert len(found) == 2
     assert found[0].startswith("there is no adapter called 'gat'")
     assert found[1] == "'trainer.lr' is 'fast' (str); a number is expected"
-    accepted = prepare_train(["scenario=video", "adapter=none,gate", "seed=0,1"], host, sweep=True)
+    accepted, _ = prepare_train(["scenario=video", "adapter=none,gate", "seed=0,1"], host, sweep=True)
     assert accepted.sweeps == [["adapter=none", "adapter=gate"], ["seed=0", "seed=1"]]
 
 

@@ -1,4 +1,4 @@
-"""One job: what Hydra calls for a run, in this process or in one of a launcher's."""
+"""One job: a run of its own, or what Hydra calls for each of a multirun, here or in a launcher's process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from polyscene.cli.outcomes import Outcome, read_outcome, write_outcome
@@ -22,8 +21,6 @@ from polyscene.config.schema import TrainConfig
 from polyscene.errors import ConfigError
 from polyscene.registry.host import Host, load_host
 
-errors: list[Exception] = []
-"""What went wrong in a job that is not part of a multirun; Hydra would print its own words around it."""
 typed: list[str] = []
 """``sys.argv`` as the user typed it."""
 _hosts: list[Host] = []
@@ -36,22 +33,16 @@ def use_host(host: Host) -> None:
 
 
 def run_job(config: DictConfig) -> float | None:
-    """Train as the composed config says.
+    """Train as the composed config of one job of a multirun says.
 
-    In a multirun the outcome is written beside the job's results and nothing is raised, so that a failed job does
-    not stop the others. A job that finished before with the same config is kept as it is.
+    The outcome is written beside the job's results and nothing is raised, so that a failed job does not stop the
+    others. A job that finished before with the same config is kept as it is.
 
     Returns:
         The validation score, for sweepers that search for the best; ``None`` after a failure.
     """
     hydra_config = HydraConfig.get()
     mapping: Any = OmegaConf.to_container(config, resolve=True)
-    if hydra_config.mode != RunMode.MULTIRUN:
-        try:
-            _train(resolve_train(mapping, _host()))
-        except Exception as error:
-            errors.append(error)
-        return None
     folder = Path(hydra_config.runtime.output_dir)
     words = list(hydra_config.overrides.task)
     mapping["run"]["dir"] = str(folder)
@@ -73,7 +64,7 @@ def _recorded(outcome: Outcome, mapping: dict[str, Any], folder: Path) -> float 
             click.echo(f"{label} finished before with the same config: kept")
         else:
             _check_devices(config.trainer.devices)
-            _train(config)
+            train_job(config)
         outcome.status, outcome.score = "finished", validation_score(folder)
     except Exception as error:
         outcome.fail(error)
@@ -93,7 +84,12 @@ def _check_devices(devices: int) -> None:
         )
 
 
-def _train(config: TrainConfig) -> None:
+def train_job(config: TrainConfig) -> None:
+    """Train as a checked config says.
+
+    Raises:
+        PolysceneError: something that the user can mend.
+    """
     from polyscene.training.run import train
 
     # Fabric starts the processes of further devices by repeating the command, so it must find what was typed.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from polyscene.config.compose import composed, composer
+from polyscene.config.compose import composer, first_values
 from polyscene.config.overrides import check_overrides
 from polyscene.config.schema import DataConfig
 from polyscene.config.validate import bounded, from_mapping
@@ -85,7 +85,7 @@ def prepare_adapt(given: Iterable[str], host: Host) -> AdaptConfig:
     problems = Problems("config")
     with composer(host):
         checked = check_overrides("adapt", given, host, problems)
-        mapping = composed("adapt", checked.lines)
+        mapping = first_values("adapt", checked)
     config = check_adapt(mapping, problems, chosen="scenario" not in checked.refused)
     problems.raise_if_any(ConfigError)
     assert config is not None
@@ -101,7 +101,7 @@ def check_adapt(mapping: Mapping[str, Any], problems: Problems, *, chosen: bool 
         chosen: False where the choice of the scenario was refused before.
     """
     before = len(problems.found)
-    values = {**mapping, "scenario": mapping.get("scenario") or {}}
+    values = {**mapping, "scenario": (mapping.get("scenario") or {}) if chosen else {}}
     values["shots"] = _listed(values.get("shots"))
     draws = values.get("draws")
     values["draws"] = list(range(draws)) if isinstance(draws, int) and not isinstance(draws, bool) else draws

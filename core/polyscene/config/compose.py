@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from polyscene.config.folder import conf_dir
 from polyscene.config.overrides import CANNOT_COMPOSE, Overrides, check_overrides, composing_problem
@@ -36,10 +36,10 @@ def compose(name: str, overrides: Iterable[str], host: Host) -> dict[str, Any]:
     with composer(host):
         checked = check_overrides(name, overrides, host, problems)
         problems.raise_if_any(ConfigError)
-        return composed(name, checked.lines)
+        return first_values(name, checked)
 
 
-def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) -> Overrides:
+def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) -> tuple[Overrides, TrainConfig]:
     """Check a whole command line of ``polyscene train``, every job of a sweep included.
 
     Args:
@@ -48,7 +48,7 @@ def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) 
         sweep: whether keys may have several values.
 
     Returns:
-        Overrides that Hydra accepts.
+        Overrides that Hydra accepts, and the config that their first choices give.
 
     Raises:
         ConfigError: everything that is wrong, in overrides and in values, in one message.
@@ -56,12 +56,14 @@ def prepare_train(overrides: Iterable[str], host: Host, *, sweep: bool = False) 
     problems = Problems("config")
     with composer(host):
         checked = check_overrides("train", overrides, host, problems, sweep=sweep)
-        for lines in checked.jobs_to_check():
+        config = check_train(first_values("train", checked), host, problems, TrainConfig)
+        for lines in checked.other_jobs():
             found = Problems("config")
-            check_train(composed("train", lines, checked.refused), host, found, TrainConfig)
+            check_train(_refused(composed("train", lines), checked), host, found, TrainConfig)
             problems.found += [line for line in found.found if line not in problems.found]
     problems.raise_if_any(ConfigError)
-    return checked
+    assert config is not None
+    return checked, config
 
 
 @contextmanager
@@ -73,14 +75,43 @@ def composer(host: Host) -> Iterator[None]:
         yield
 
 
-def composed(name: str, overrides: list[str], refused: Collection[str] = ()) -> dict[str, Any]:
+def composed(name: str, overrides: list[str]) -> dict[str, Any]:
     """The plain values of a config, inside :func:`composer`; the overrides must have been checked.
 
-    Where a choice of scenarios was refused, those that the files name instead are not complained about.
+    Raises:
+        ConfigError: a file of a plugin is malformed, or a value refers to one that does not exist.
     """
     try:
-        mapping: Any = OmegaConf.to_container(hydra_compose(name, overrides), resolve=True)
+        return _plain(hydra_compose(name, overrides))
     except CANNOT_COMPOSE as error:
-        # What is left here is a malformed file of a plugin or a reference to a value that does not exist.
-        raise ConfigError(composing_problem(error), where=f"{name}.yaml {' '.join(overrides)}".strip()) from None
-    return mapping | ({"scenario": REPORTED} if "scenario" in refused else {})
+        raise _cannot(name, overrides, error) from None
+
+
+def first_values(name: str, checked: Overrides) -> dict[str, Any]:
+    """The plain values of the config that checked overrides give with their first choices.
+
+    Where a choice of scenarios was refused, those that the files name instead are not complained about.
+
+    Raises:
+        ConfigError: a value refers to one that does not exist.
+    """
+    config = checked.first.copy()
+    with open_dict(config):
+        del config["hydra"]
+    try:
+        return _refused(_plain(config), checked)
+    except CANNOT_COMPOSE as error:
+        raise _cannot(name, checked.single(), error) from None
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    mapping: Any = OmegaConf.to_container(config, resolve=True)
+    return mapping
+
+
+def _refused(values: dict[str, Any], checked: Overrides) -> dict[str, Any]:
+    return values | ({"scenario": REPORTED} if "scenario" in checked.refused else {})
+
+
+def _cannot(name: str, overrides: list[str], error: Exception) -> ConfigError:
+    return ConfigError(composing_problem(error), where=f"{name}.yaml {' '.join(overrides)}".strip())

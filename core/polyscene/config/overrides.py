@@ -33,11 +33,13 @@ class Overrides:
     Args:
         lines: what to give to Hydra.
         sweeps: the choices of each swept key, as ``key=value`` lines; empty without a multirun.
+        first: what the first choices compose to, with Hydra's own part.
         refused: keys of groups whose choice was refused, so that what is composed there is not what was meant.
     """
 
     lines: list[str]
     sweeps: list[list[str]]
+    first: DictConfig
     refused: frozenset[str] = frozenset()
 
     @property
@@ -50,10 +52,9 @@ class Overrides:
         swept = {choices[0].partition("=")[0]: choices[0] for choices in self.sweeps}
         return [swept.get(line.partition("=")[0], line) for line in self.lines]
 
-    def jobs_to_check(self) -> list[list[str]]:
-        """Combinations in which every choice of every swept key occurs once."""
-        base = self.single()
-        jobs = [base]
+    def other_jobs(self) -> list[list[str]]:
+        """Combinations in which every choice of every swept key but the first occurs once."""
+        base, jobs = self.single(), []
         for choices in self.sweeps:
             key = choices[0].partition("=")[0]
             jobs += [
@@ -111,13 +112,15 @@ def check_overrides(
     # An option of something that does not exist is not complained about: one complaint is enough.
     beneath = tuple(f"{key.replace('/', '.')}." for key in refused)
     values = [entry for entry in values if entry.key not in refused and not entry.key.startswith(beneath)]
-    accepted, chosen = _applicable(name, [], groups, problems)
-    values = [found for entry in values for found in _addressed(entry, chosen, problems)]
+    accepted, composed = _applicable(name, [], groups, problems)
+    values = [found for entry in values for found in _addressed(entry, composed, problems)]
     if values:
-        accepted += _applicable(name, accepted, values, problems)[0]
+        added, composed = _applicable(name, accepted, values, problems)
+        accepted += added
     return Overrides(
         [entry.line for entry in accepted],
         [entry.variants for entry in accepted if len(entry.variants) > 1],
+        composed,
         frozenset(refused),
     )
 
@@ -138,7 +141,7 @@ def _applicable(
             lines.append(entry.variants[0])
         else:
             problems.add(f"'{entry.line}': {composed}")
-    return good, compose(name, lines)
+    return good, compose(name, lines, return_hydra_config=True)
 
 
 def _composed(name: str, lines: list[str]) -> DictConfig | str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from polyscene.config.compose import composed, composer
+from polyscene.config.compose import composer, first_values
 from polyscene.config.overrides import check_overrides
 from polyscene.config.resolve import check_train
 from polyscene.config.schema import TrainConfig
@@ -57,7 +57,7 @@ def prepare_pretrain(given: Iterable[str], host: Host) -> PretrainConfig:
             key = line.lstrip("+~").partition("=")[0].split(".")[0]
             if key in _MEANINGLESS:
                 problems.add(f"'{line.lstrip('+~')}': nothing above the backbone is trained", fix="leave it out")
-        mapping = composed("pretrain", checked.lines, checked.refused)
+        mapping = first_values("pretrain", checked)
     config = check_pretrain(mapping, host, problems)
     problems.raise_if_any(ConfigError)
     assert config is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polyscene.config.choice import Choice, choose
-from polyscene.config.compose import composed, composer
+from polyscene.config.compose import composed, composer, first_values
 from polyscene.config.controls import MODELS, SINGLE
 from polyscene.config.entries import group_options
 from polyscene.config.overrides import check_overrides
@@ -49,7 +49,7 @@ def prepare_transfer(given: Iterable[str], host: Host) -> TransferConfig:
     problems = Problems("config")
     with composer(host):
         checked = check_overrides("transfer", given, host, problems)
-        mapping = composed("transfer", checked.lines, checked.refused)
+        mapping = first_values("transfer", checked)
         for key, kind in REMEDIES.items():
             mapping[key] = _as_in_files(mapping.get(key), kind)
     config = check_transfer(mapping, host, problems)
