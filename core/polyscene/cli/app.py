@@ -27,6 +27,7 @@ from polyscene.cli import (
     serve,
     train,
     transfer,
+    update,
 )
 from polyscene.cli.messages import print_error
 from polyscene.config.folder import OWN_VARIABLE
@@ -49,6 +50,7 @@ Examples:
   polyscene evaluate run=latest
   polyscene recommend run=latest scenario=video user=42 k=5
   polyscene serve run=latest port=8000
+  polyscene update deployment=shop --dry-run
   polyscene transfer scenario=[video,music] trainer=smoke
   polyscene compare runs/A runs/B --sort mean
   polyscene bench quick
@@ -85,6 +87,8 @@ for _command in (
     evaluate.evaluate,
     recommend.recommend,
     serve.serve,
+    update.update,
+    update.rollback,
     adapt.adapt,
     transfer.transfer,
     compare.compare,

@@ -17,7 +17,7 @@ from polyscene.errors import CheckpointError, ServingError, did_you_mean
 from polyscene.serving.audit import Audit
 from polyscene.training.files import read_json, write_json
 
-_SERVED = ("resolved.yaml", "fingerprint.json", "split/*", "checkpoints/**/*")
+_SERVED = ("resolved.yaml", "fingerprint.json", "update.json", "split/*", "checkpoints/**/*")
 """What serving reads of a run; reports and curves stay behind."""
 _PATIENCE = 30.0
 
@@ -100,15 +100,14 @@ class Deployment:
         Returns:
             The version's name: that of the run with a digest of its content.
         """
-        files = [path for pattern in _SERVED for path in sorted(run.glob(pattern)) if _is_served(path)]
-        version = f"{run.resolve().name}-{_digest(run, files)}"
+        version = self.version_of(run)
         place = self.folder / "versions" / version
         with self.locked():
             if not place.is_dir():
                 unfinished = place.with_name(f".{version}")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 try:
-                    for path in files:
+                    for path in _files(run):
                         _link(path, unfinished / path.relative_to(run))
                     unfinished.rename(place)
                 except OSError as error:
@@ -118,6 +117,11 @@ class Deployment:
                     ) from None
                 self.audit.note("adopt", by=by, version=version, run=str(run))
         return version
+
+    @staticmethod
+    def version_of(run: Path) -> str:
+        """The name that a run has as a version, whether it is one or not."""
+        return f"{run.resolve().name}-{_digest(run, _files(run))}"
 
     def promoted(self) -> Promoted | None:
         """The version that serves, or None before the first promotion."""
@@ -132,14 +136,28 @@ class Deployment:
                 f"the file is damaged ({error!r})", where=str(path), fix="remove it, and promote a version again"
             ) from None
 
-    def promote(self, version: str, *, by: str, why: str = "") -> Promoted:
+    def promote(self, version: str, *, by: str, why: str = "", over: str | None = None) -> Promoted:
         """Let a version serve from now on; servers that run take it up by themselves.
 
-        Whoever promotes has tried the version: see :meth:`polyscene.serving.service.Service.promote`.
+        Whoever promotes has tried the version: see :meth:`polyscene.serving.versions.Versions.promote`.
+
+        Args:
+            version: its name.
+            by, why: for the audit.
+            over: promote only where this version serves now; ``None`` where any may.
+
+        Raises:
+            ServingError: there is no such version, or another one serves than ``over``.
         """
         self.path_of(version)
         with self.locked():
             now = self.promoted()
+            if over is not None and (now is None or now.version != over):
+                raise ServingError(
+                    f"it now serves '{now.version if now else 'nothing'}', and '{over}' was to be replaced",
+                    where=str(self.folder),
+                    fix="see audit.jsonl for who changed it; then do again what you did",
+                )
             if now is not None and now.version == version:
                 return now
             before = () if now is None else (*now.before, now.version)
@@ -172,6 +190,10 @@ class Deployment:
         self.audit.note(action, by=by, version=promoted.version, **({"why": why} if why else {}))
         write_json(self.folder / "promoted.json", asdict(promoted))
         return promoted
+
+
+def _files(run: Path) -> list[Path]:
+    return [path for pattern in _SERVED for path in sorted(run.glob(pattern)) if _is_served(path)]
 
 
 def _is_served(path: Path) -> bool:

@@ -59,6 +59,9 @@ class LinkTask(ProductTask):
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         self.activity.observe(events, phases)
 
+    def meet(self, items: Tensor) -> None:
+        self.share_N = self.activity.share_N.clone()
+
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         target_BT = windows.item_BT
         x_BTd, bias_N = catalogue.take(target_BT), self.activity.all(catalogue.hidden_N)

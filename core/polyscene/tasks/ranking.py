@@ -74,9 +74,7 @@ class RankingTask(ProductTask):
         # Of a few labels the opposite is true: what they do not hold is nearly everything that could be right.
         few = context.events.labelled_R is not None
         trained_N = ~context.events.cold_N if few else held_items(context.events, [Phase.TRAIN])
-        share_N = self.popularity.share_N * trained_N
-        even_N = trained_N / trained_N.sum().clamp(min=1)
-        self.register_buffer("sampling_N", 0.5 * share_N / share_N.sum() + 0.5 * even_N, persistent=False)
+        self.register_buffer("sampling_N", self._sampling(trained_N), persistent=False)
         self.register_buffer("trained_N", trained_N, persistent=False)
         self.sampling_N: Tensor
         self.trained_N: Tensor
@@ -93,6 +91,10 @@ class RankingTask(ProductTask):
         more = n_items - len(self.trained_N)
         self.trained_N = functional.pad(self.trained_N, (0, more))
         self.sampling_N = functional.pad(self.sampling_N, (0, more))
+
+    def meet(self, items: Tensor) -> None:
+        self.trained_N = self.trained_N.index_fill(0, items.to(self.trained_N.device), value=True)
+        self.sampling_N = self._sampling(self.trained_N)
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:
         target_BT, h_BTd, bias_N = windows.item_BT, self.scale * h_BTd, self.popularity.all(catalogue.hidden_N)
@@ -114,6 +116,12 @@ class RankingTask(ProductTask):
     def keys(self, x_Nd: Tensor, items_N: Tensor) -> tuple[Tensor, Tensor]:
         new_N = self.popularity.unseen_N[items_N]
         return x_Nd, self.popularity(items_N) + self.lift * new_N
+
+    def _sampling(self, trained_N: Tensor) -> Tensor:
+        """The probability ``[N]`` of each item to be drawn as a candidate."""
+        share_N = self.popularity.share_N * trained_N
+        even_N = trained_N / trained_N.sum().clamp(min=1)
+        return 0.5 * share_N / share_N.sum() + 0.5 * even_N
 
 
 def n_candidates(candidates: int, target_BT: Tensor, catalogue: Catalogue) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import torch
@@ -33,6 +33,8 @@ def learn(
     seed: int,
     rows: int,
     progress: Callable[[int], None] = lambda _: None,
+    beside: Callable[[int], Tensor] | None = None,
+    without: Collection[str] = (),
 ) -> None:
     """Train a model on the labelled rows of one scenario and leave it in eval mode.
 
@@ -44,6 +46,8 @@ def learn(
         seed: of the order of rows and of dropout.
         rows: rows of a step where all rows are labelled.
         progress: receives the number of finished steps.
+        beside: gives a further loss of each step.
+        without: names of tasks that learn nothing, as the rows do not hold what they are about.
     """
     name, events = one.scenario.name, one.events.to(model.device)
     sampler, count = _sampler(model, one, events, config, rows=rows, seed=seed)
@@ -56,7 +60,7 @@ def learn(
     optimizer = build_optimizer(model, trainer)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     begun = [parameter.detach().clone() for parameter in parameters] if config.pull else []
-    weights = task_weights({name: one})[name]
+    weights = {task: weight for task, weight in task_weights({name: one})[name].items() if task not in without}
     model.train()
     for step in range(config.steps):
         rate = learning_rate(step, trainer)
@@ -64,6 +68,8 @@ def learn(
         windows = sampler.draw(count, step_generator(seed, step, model.device), step * count)
         seed_step(seed, step)
         loss = _loss(model, name, events, windows, weights)
+        if beside is not None:
+            loss = loss + beside(step)
         if not loss.requires_grad:
             break  # neither adapter nor task has anything to learn, and encoders stay: the model is what it was
         loss.backward()
@@ -102,12 +108,12 @@ def _loss(
     if windows.labelled_BT is None or not (task.from_history and task.reads_past):
         losses = step_losses(_own_terms(model, weights), {name: windows}, {name: weights})
         return losses[name]
-    past, shot = _apart(events, windows)
+    past, shot = apart(events, windows)
     catalogue = model.catalogue(name)
     _encode_once(catalogue, past.item_BT)
     h_Bd = model.user_states(name, past, catalogue)
     terms = []
-    for term, one in model.tasks_of(name).items():
+    for term, one in ((term, one) for term, one in model.tasks_of(name).items() if term in weights):
         if isinstance(one, PairTask):
             item_B = shot.item_BT[:, 0]
             logit_B = model.pair_logits(name, one, h_Bd, catalogue.take(shot.item_BT)[:, 0], item_B)
@@ -139,7 +145,7 @@ def _own_terms(
     return losses
 
 
-def _apart(events: Events, windows: Windows) -> tuple[Windows, Windows]:
+def apart(events: Events, windows: Windows) -> tuple[Windows, Windows]:
     """What came before the shots ``[B, T]``, and the shots ``[B, 1]``: no other step needs a loss."""
     assert windows.labelled_BT is not None
     place_B1 = windows.labelled_BT.float().argmax(dim=1, keepdim=True)

@@ -51,6 +51,11 @@ class Owned:
         """What is trained."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
+    def tensors(self) -> list[Tensor]:
+        """All that learning moves: what is trained, and stacked buffers that hold what the scenario counts."""
+        buffers = [tensor for tensor, _ in self._stacked() if not isinstance(tensor, nn.Parameter)]
+        return [*self.parameters(), *buffers]
+
     @torch.no_grad()
     def put_back(self) -> None:
         """Give everything that is not the scenario's own the values that it had."""

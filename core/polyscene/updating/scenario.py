@@ -1,0 +1,192 @@
+"""One scenario's update: rows, learning, and both models on what neither learned from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from polyscene.data.phases import Phase
+from polyscene.evaluation.evaluator import TOP
+from polyscene.feedback import Impression
+from polyscene.model import PolysceneModel
+from polyscene.tasks.task import PairTask, Task
+from polyscene.training.loading import LoadedScenario
+from polyscene.training.session import Session
+from polyscene.updating.config import UpdateConfig
+from polyscene.updating.decision import Decision, decide
+from polyscene.updating.joining import Joined, bind_rows, join, settle_in, subject_of, with_arrivals
+from polyscene.updating.kept import Compared, compare, figures
+from polyscene.updating.learning import Learned, learn_rows
+from polyscene.updating.reading import Feedback
+from polyscene.updating.replayed import Estimated, Lists, Placed, estimate, lists_of, place
+from polyscene.updating.rows import NewRows, rows_of
+
+Arrived = Sequence[Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scenario with its new rows.
+
+    Args:
+        loaded: its data with the items that came.
+        feedback: what is new.
+        rows: of it, those that are learned from or held out.
+        held_X: bool, which are held out.
+        passed: how many events are passed over, by reason.
+        people: whether users are among the items.
+        waits: why nothing is learned; empty where something is.
+    """
+
+    loaded: LoadedScenario
+    feedback: Feedback
+    rows: NewRows
+    held_X: np.ndarray
+    passed: Counter[str]
+    people: bool
+    waits: str
+
+    @property
+    def learned_to(self) -> int:
+        """Number of the last event that is learned from."""
+        return int(self.rows.number_X[~self.held_X][-1])
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What one scenario's update came to.
+
+    Args:
+        prepared: its rows.
+        kept, held: old and new model on validation rows and on held-out rows.
+        lists: what the lists of the log say.
+        decision: whether it is taken.
+        learned: what learning changed.
+    """
+
+    prepared: Prepared
+    kept: Compared | None
+    held: Compared | None
+    lists: Estimated
+    decision: Decision
+    learned: Learned
+
+
+def cannot_learn(model: PolysceneModel, name: str, loaded: LoadedScenario) -> str:
+    """Why a scenario does not learn from feedback; empty where it does."""
+    task = model.main_task(name)
+    if loaded.part is not None:
+        return "a domain is part of a scenario: train that again"
+    if not task.from_history:
+        return "its task is not about users"
+    if task.reads_together:
+        return "its task reads user and item as one text"
+    return ""
+
+
+def prepare(
+    session: Session,
+    task: Task,
+    loaded: LoadedScenario,
+    feedback: Feedback,
+    *,
+    arrived: Arrived,
+    config: UpdateConfig,
+) -> Prepared:
+    """A scenario's new rows, of which the latest are held out."""
+    name, passed = loaded.scenario.name, Counter(feedback.passed)
+    loaded = with_arrivals(loaded, arrived)
+    people = session.subject(name, loaded).own_item_U is not None
+    rows = rows_of(feedback.rows, loaded, task, config, passed, people=people)
+    held = max(1, round(config.held * len(rows)))
+    held_X = np.arange(len(rows)) >= len(rows) - held
+    waits = "" if len(rows) >= config.least else f"{len(rows)} new rows, fewer than least={config.least}"
+    return Prepared(loaded, feedback, rows, held_X, passed, people, waits)
+
+
+def update_scenario(
+    session: Session,
+    model: PolysceneModel,
+    prepared: Prepared,
+    config: UpdateConfig,
+    *,
+    own_items: int,
+    first: float | None,
+    progress: Callable[[int], None],
+) -> Updated:
+    """Let a model in eval mode learn, and measure it before and after.
+
+    Args:
+        session: config, plugins and backbone of the run.
+        model: the old model; it holds what was learned afterwards.
+        prepared: the new rows.
+        config: how to learn and decide.
+        own_items: number of items of the run's data, among which kept rows are ranked.
+        first: the figure on kept rows of the version that the first update began with, if that is not this one.
+        progress: receives the number of finished steps.
+    """
+    shown = prepared.feedback.shown[-config.offpolicy.lists :]
+    joined = join(prepared.loaded, prepared.rows, prepared.held_X, () if prepared.people else _users(shown))
+    settle_in(session, model, joined)
+    lists = lists_of(joined, shown, prepared.feedback.brought, config.offpolicy.reward)
+    measure = _Measure(session, model, joined, config, own_items)
+    kept_before, held_before, placed_before = measure.kept(), measure.held(), measure.placed(lists)
+    learned = learn_rows(
+        model, joined, config.learn, rated=prepared.rows.rated, seed=config.seed, progress=progress
+    )
+    held_after, placed_after, kept_after = measure.held(), measure.placed(lists), measure.kept()
+    metric = measure.metric
+    kept, held = compare(metric, kept_before, kept_after), compare(metric, held_before, held_after)
+    told = estimate(lists, placed_before, placed_after, config.offpolicy.clip)
+    return Updated(prepared, kept, held, told, decide(kept, held, told, config, first), learned)
+
+
+@dataclass
+class _Measure:
+    """Measures one model, as often as it is asked.
+
+    Args:
+        session, model, joined, config: as above.
+        own_items: number of items of the run's data.
+    """
+
+    session: Session
+    model: PolysceneModel
+    joined: Joined
+    config: UpdateConfig
+    own_items: int
+
+    def __post_init__(self) -> None:
+        self.name, self.length = self.joined.loaded.scenario.name, self.joined.loaded.config.max_history
+        judges = isinstance(self.model.main_task(self.name), PairTask)
+        self.metric = "auc" if judges else f"ndcg@{TOP}"
+
+    def kept(self) -> dict[int, float]:
+        """By user, on the validation rows of the run, from what was known before them."""
+        bind_rows(self.session, self.model, self.joined, new=False)
+        subject = subject_of(self.session, self.joined, new=False)
+        self.model.observe(self.name, subject.events, (Phase.TRAIN, Phase.KNOWN))
+        return figures(self.model, subject, self.length, limit=self.config.kept_users, n_items=self.own_items)
+
+    def held(self) -> dict[int, float]:
+        """By user, on new rows that are held out; counted is what the run's data holds, as in serving."""
+        self._with_new_rows()
+        subject = subject_of(self.session, self.joined, new=True)
+        return figures(self.model, subject, self.length, limit=self.config.kept_users)
+
+    def placed(self, lists: Lists) -> Placed:
+        """What the model would have shown in place of lists of the log."""
+        self._with_new_rows()
+        return place(self.model, subject_of(self.session, self.joined, new=True), self.joined, lists)
+
+    def _with_new_rows(self) -> None:
+        bind_rows(self.session, self.model, self.joined, new=True)
+        self.model.observe(self.name, subject_of(self.session, self.joined, new=False).events, Phase)
+
+
+def _users(shown: Sequence[tuple[int, Impression]]) -> list[str]:
+    return list(dict.fromkeys(one.user for _, one in shown))
