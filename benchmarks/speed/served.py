@@ -40,7 +40,7 @@ class Process:
     """
 
     def __init__(self, command: list[str], port: int | None, packages: Path = REPOSITORY) -> None:
-        paths = f"{packages}{os.pathsep}{REPOSITORY}"
+        paths = f"{packages}{os.pathsep}{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
         environment = {**os.environ, "PYTHONPATH": paths, "POLYSCENE_PLUGINS": "many", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.port = port or self._said()

@@ -54,11 +54,14 @@ def client(server: Server) -> Iterator[Client]:
 
 @pytest.fixture
 def serve(site: Path, runs: tuple[Path, Path], tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """``serve(arguments...)`` starts a server of a deployment of its own; again, and it is the same deployment."""
+    """``serve(arguments..., NAME=VALUE...)`` starts a server of a deployment of its own, with more environment.
+
+    Again, and it is the same deployment.
+    """
     started: list[Server] = []
 
-    def start(*arguments: str) -> Server:
-        started.append(Server(site, tmp_path / "deployment", *arguments))
+    def start(*arguments: str, deployment: Path | None = None, **environment: str) -> Server:
+        started.append(Server(site, deployment or tmp_path / "deployment", *arguments, environment=environment))
         return started[-1]
 
     yield start

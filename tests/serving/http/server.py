@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from polyscene.serving.client import Client
@@ -29,13 +31,16 @@ def write_site(folder: Path) -> Path:
 class Server:
     """``polyscene serve`` with a free port, from when it says that it serves until it is stopped."""
 
-    def __init__(self, site: Path, deployment: Path, *arguments: str) -> None:
+    def __init__(
+        self, site: Path, deployment: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.deployment = deployment
         environment = {
             **os.environ,
-            "PYTHONPATH": f"{site}{os.pathsep}{REPOSITORY}",
+            "PYTHONPATH": f"{site}{os.pathsep}{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
             "POLYSCENE_PLUGINS": "served",
             "OMP_NUM_THREADS": "1",
+            **(environment or {}),
         }
         command = ["serve", f"deployment={deployment}", "port=0", "device=cpu", *arguments]
         self.process = subprocess.Popen(
@@ -79,3 +84,11 @@ class Server:
             if line.startswith("Serving version"):
                 self._ready.set()
         self._ready.set()
+
+
+def until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)

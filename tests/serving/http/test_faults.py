@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import pytest
 
 from polyscene.errors import FeedbackError, ServingError
 from polyscene.serving.client import Client
-from tests.serving.http.server import Server
+from tests.serving.http.server import Server, until
 
 Serve = Callable[..., Server]
 CLICK = {"kind": "click", "scenario": "books", "user": "zoe", "item": "i01"}
@@ -41,8 +40,18 @@ def test_a_locked_log_and_a_flood(serve: Serve, runs: tuple[Path, Path]) -> None
         assert client.recommend("books", user="u01", k=3).degraded == []
         assert [event["kind"] for event in client.export_user("zoe").events] == ["click"]
 
-    with Client(server.url) as client, pytest.raises(ServingError, match="too much waits for the feedback log"):
-        client.feedback([CLICK] * 6)
+        with pytest.raises(ServingError, match="too much waits for the feedback log"):
+            Client(server.url).feedback([CLICK] * 6)
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(12) as pool:
+            flood = [pool.submit(_send, server, f"flood-{number}") for number in range(12)]
+            assert len(client.recommend("books", user="u01", k=3).items) == 3
+            other.rollback()
+            sent = dict(one.result() for one in flood)
+        assert set(sent.values()) == {200, 503}
+        kept = {event["event_id"].rpartition("-")[0] for event in client.export_user("flood").events}
+        assert {name for name, status in sent.items() if status == 200} <= kept
+
     body = {"scenario": "songs", "user": "u02", "k": 3}
     with httpx2.Client(base_url=server.url, timeout=60) as raw, ThreadPoolExecutor(24) as pool:
         answers = list(pool.map(lambda _: raw.post("/v1/recommend", json=body), range(120)))
@@ -72,7 +81,7 @@ def test_workers_agree_and_one_that_dies_is_replaced(serve: Serve, runs: tuple[P
         client.put_items("books", [row])
         assert [ask() for _ in range(8)] == [(True, [])] * 8
         client.erase_user("zoe")
-        _until(lambda: not any(ask()[0] for _ in range(6)))
+        until(lambda: not any(ask()[0] for _ in range(6)))
 
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, check=True
@@ -80,12 +89,12 @@ def test_workers_agree_and_one_that_dies_is_replaced(serve: Serve, runs: tuple[P
     workers = [int(pid) for pid in listed.stdout.split()]
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
-    _until(lambda: "another takes its place" in "".join(server.said))
+    until(lambda: "another takes its place" in "".join(server.said))
     assert [ask()[1] for _ in range(6)] == [[]] * 6
     with server.client() as client:
-        _until(lambda: f'polyscene_model{{version="{client.models().serving}"}} 2.0' in client.metrics())
+        until(lambda: f'polyscene_model{{version="{client.models().serving}"}} 2.0' in client.metrics())
     server.kill()
-    _until(lambda: not _alive(workers[1]))
+    until(lambda: not _alive(workers[1]))
 
 
 def test_an_answer_without_a_log_says_so(serve: Serve, runs: tuple[Path, Path]) -> None:
@@ -96,16 +105,18 @@ def test_an_answer_without_a_log_says_so(serve: Serve, runs: tuple[Path, Path]) 
     assert FeedbackError.__name__ not in str(failed.value)
 
 
+def _send(server: Server, name: str) -> tuple[str, int]:
+    """Two events, and what the server says to them."""
+    events = [CLICK | {"user": "flood", "event_id": f"{name}-{number}"} for number in range(2)]
+    answer = httpx2.post(f"{server.url}/v1/feedback", json={"events": events}, timeout=60)
+    if answer.status_code == 503:
+        assert int(answer.headers["Retry-After"]) >= 1
+    return name, answer.status_code
+
+
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
-
-
-def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.2)

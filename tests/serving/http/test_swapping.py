@@ -14,7 +14,7 @@ import pytest
 from polyscene.errors import ServingError
 from polyscene.serving.client import Client
 from polyscene.serving.deployment import Deployment
-from tests.serving.http.server import Server
+from tests.serving.http.server import Server, until
 
 Serve = Callable[..., Server]
 
@@ -66,7 +66,7 @@ def test_versions_change_under_load_and_outlive_a_crash(serve: Serve, runs: tupl
             assert client.recommend("songs", user="u02", k=1).model == second
             # By hand, as another process does it: the server follows.
             deployment.roll_back(by="test")
-            _until(lambda: client.models().serving == first)
+            until(lambda: client.models().serving == first)
             client.promote(second)
         assert load.failures == []
         assert {first, second} == set(load.versions)
@@ -108,13 +108,6 @@ def _broken(deployment: Deployment, run: Path) -> str:
     weights = copy / "checkpoints" / "joint" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     return deployment.adopt(copy, by="test")
-
-
-def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_the_audit_log_is_json_lines(tmp_path: Path) -> None:
