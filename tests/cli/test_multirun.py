@@ -49,10 +49,8 @@ def test_our_fault_in_one_job_keeps_its_trace(trained: list[Any]) -> None:
         app.main(["train", "scenario=video", "seed=2"])
 
 
-def test_one_job_has_no_use_for_options_of_several(
-    trained: list[Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["hydra.sweep.subdir=job", "hydra/launcher=joblib", "+hydra.verbose=true"]
+def test_one_job_has_no_use_for_options_of_several(trained: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["hydra.sweep.subdir=job", "hydra/launcher=joblib", "++hydra.verbose=true"]
     assert app.main(["train", "scenario=video", *words]) == 2
     told = capsys.readouterr().err
     assert "3 problems" in told

@@ -152,9 +152,7 @@ class TestFollowing:
 
     @staticmethod
     def follow(folder: Path, text: str) -> bool:
-        guide = folder / "guide.md"
-        guide.write_text(text)
-        return FOLLOWER.follow(guide, folder / "work")
+        return FOLLOWER.follow(text, folder / "work")
 
     def test_files_are_written_and_commands_run_in_order(
         self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -184,6 +182,34 @@ class TestFollowing:
         with pytest.raises(ValueError, match="no file name before this block of yaml"):
             list(FOLLOWER.steps("Some options.\n\n```yaml\na: 1\n```\n"))
 
+    def test_sections_of_the_readme_are_by_themselves_and_nothing_is_left_out(self) -> None:
+        parts = FOLLOWER.parts("README")
+        commands = [step.command for step in FOLLOWER.steps(README)]
+        assert [step.command for text in parts.values() for step in FOLLOWER.steps(text)] == commands
+        assert len(parts) == README.count("\n## ")
+        assert FOLLOWER.parts("plugins") == {"plugins": GUIDES["plugins"].read_text(encoding="utf-8")}
+
+    def test_all_parts_are_followed_and_those_that_fail_are_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        def says(word: str) -> str:
+            return f"```console\n$ python -c 'print(1)'\n{word}\n```\n"
+
+        guides = {name: tmp_path / f"{name}.md" for name in ("README", "conf")}
+        guides["README"].write_text(f"# Top\n## One\n{says('1')}## Two\n{says('2')}")
+        guides["conf"].write_text(says("1"))
+        monkeypatch.setattr(FOLLOWER, "GUIDES", guides)
+        monkeypatch.chdir(tmp_path)
+        assert FOLLOWER.main(["--jobs", "2"]) == 1
+        said = capfd.readouterr().out
+        assert said.count("exit code 0") == 3
+        assert said.endswith("not as the guides say: README, Two\n")
+        assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+            "README, One",
+            "README, Two",
+            "conf",
+        }
+
     @pytest.mark.parametrize(
         ("command", "expected"),
         [
@@ -193,6 +219,10 @@ class TestFollowing:
             (
                 "polyscene train scenario=[video,kg]",
                 "polyscene train scenario=[video,kg] trainer=smoke scenario.video.dataset=movielens_100k",
+            ),
+            (
+                "polyscene pretrain scenario=ecommerce",
+                "polyscene pretrain scenario=ecommerce scenario.ecommerce.households=100",
             ),
             ("polyscene data list", "polyscene data list"),
         ],
