@@ -125,6 +125,15 @@ def test_a_damaged_file(path: Path, opened: Open, damage: Callable[[Path], None]
         everything(opened(path))
 
 
+def test_what_the_database_complains_about_names_nobody(place: str, opened: Open) -> None:
+    log = opened(place)
+    with log._database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE feedback_events")
+    with pytest.raises(FeedbackError) as error:
+        log.export("Rumpelstiltskin")
+    assert "Rumpelstiltskin" not in f"{error.value}{error.value.__cause__}"
+
+
 def test_a_damaged_event(place: str, opened: Open) -> None:
     log = opened(place)
     log.append([click(1), click(2)])

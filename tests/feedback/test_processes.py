@@ -95,7 +95,7 @@ def test_a_process_that_ends_while_it_makes_a_log(tmp_path: Path, opened: Open) 
         "from polyscene.feedback import open_log, schema, sqlite\n"
         "step = sys.argv[2]\n"
         "die = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "if step == 'mode': sqlite._use_write_ahead_log = die\n"
+        "if step == 'mode': sqlite.SqliteDatabase.prepare = die\n"
         "if step == 'tables': schema.STATE.insert = schema.insert = die\n"
         "open_log(sys.argv[1])\n"
     )

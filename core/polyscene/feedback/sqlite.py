@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from polyscene.data.files import write_error
 from polyscene.errors import FeedbackError
-from polyscene.feedback import schema
 from polyscene.feedback.database import READING, Database
 from polyscene.feedback.failures import in_words
 from polyscene.feedback.sqlite_engine import FILE, file_identity, patiently, sqlite_engine
@@ -25,9 +24,27 @@ class SqliteDatabase(Database):
         wait: seconds that a call waits for other writers.
     """
 
+    shared = False
+
     def __init__(self, path: Path, wait: float) -> None:
         super().__init__(sqlite_engine(path, wait), str(path), wait)
         self.path = path
+
+    def prepare(self) -> None:
+        """Write ahead. The mode is kept in the file; SQLite does not wait by itself where several change it."""
+
+        def use() -> str:
+            with self.engine.execution_options(**{READING: True}).connect() as connection:
+                return connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
+
+        with in_words(self.where, self.wait):
+            mode = patiently(use, self.wait, _PAUSE_S)
+        if mode != "wal":
+            raise FeedbackError(
+                f"SQLite cannot write ahead here (journal mode '{mode}')",
+                where=self.where,
+                fix="choose a local disk that may be written to, or a PostgreSQL server",
+            )
 
     def check(self, connection: Connection) -> None:
         """Raise where the file was removed or replaced: what is written to a removed file is lost."""
@@ -67,17 +84,7 @@ def open_sqlite(path: Path, *, create: bool, wait: float) -> SqliteDatabase:
         raise write_error(problem, path, FeedbackError) from problem
     if path.is_dir():
         raise FeedbackError("this is a folder", where=str(path), fix=f"name a file, as {path / 'feedback.db'}")
-    database = SqliteDatabase(path, wait)
-    try:
-        _use_write_ahead_log(database)
-        with database.reading() as connection:
-            there = schema.is_there(connection, database.where, shared=False)
-        if not there:
-            _fill(database, create=create)
-    except BaseException:
-        database.close()
-        raise
-    return database
+    return SqliteDatabase(path, wait).open(create=create)
 
 
 def _make(path: Path, *, create: bool) -> None:
@@ -92,29 +99,3 @@ def _make(path: Path, *, create: bool) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _fill(database: SqliteDatabase, *, create: bool) -> None:
-    if not create:
-        raise FeedbackError("the file is empty", where=database.where, fix="name the log with --log")
-    with database.writing() as connection:
-        # Another process may have been quicker.
-        if not schema.is_there(connection, database.where, shared=False):
-            schema.create(connection)
-
-
-def _use_write_ahead_log(database: SqliteDatabase) -> None:
-    """The mode is kept in the file. SQLite does not wait by itself where several processes change it at once."""
-
-    def use() -> str:
-        with database.engine.execution_options(**{READING: True}).connect() as connection:
-            return connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one()
-
-    with in_words(database.where, database.wait):
-        mode = patiently(use, database.wait, _PAUSE_S)
-    if mode != "wal":
-        raise FeedbackError(
-            f"SQLite cannot write ahead here (journal mode '{mode}')",
-            where=database.where,
-            fix="choose a local disk that may be written to, or a PostgreSQL server",
-        )

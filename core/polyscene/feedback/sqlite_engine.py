@@ -33,7 +33,9 @@ def sqlite_engine(path: Path, wait: float) -> Engine:
             connection.execute(f"PRAGMA {setting}")
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=wait)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_timeout=wait, hide_parameters=True
+    )
     event.listen(engine, "connect", lambda _, record: record.info.update({FILE: file_identity(path)}))
     event.listen(engine, "begin", partial(_begin, wait=wait))
     return engine
