@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 import pydantic
@@ -34,6 +34,17 @@ from polyscene.serving.schemas import (
 
 Out = TypeVar("Out", bound=pydantic.BaseModel)
 Rows = Sequence[Mapping[str, Any]]
+Filters = Mapping[str, Any]
+
+
+class Asker(TypedDict, total=False):
+    """Who asks, and from which past; see :class:`polyscene.serving.schemas.RecommendIn`."""
+
+    user: str | None
+    history: Sequence[StepIn | Mapping[str, Any]] | None
+    text: str | None
+    view: str | None
+    exclude_seen: bool | None
 
 
 class Client:
@@ -66,28 +77,15 @@ class Client:
         self,
         scenario: str | None = None,
         *,
-        user: str | None = None,
-        history: Sequence[StepIn | Mapping[str, Any]] | None = None,
-        text: str | None = None,
         k: int = 10,
-        view: str | None = None,
-        filters: Mapping[str, Any] | None = None,
-        exclude_seen: bool | None = None,
+        filters: Filters | None = None,
         exclude: Sequence[str] = (),
         explain: bool = False,
+        **asker: Unpack[Asker],
     ) -> Recommended:
         """The best items for a user; arguments as of :class:`polyscene.serving.schemas.RecommendIn`."""
-        asked = _asked(
-            scenario,
-            user=user,
-            history=history,
-            text=text,
-            view=view,
-            exclude_seen=exclude_seen,
-            explain=explain,
-        )
-        more = {"k": k, "filters": filters or {}, "exclude": list(exclude)}
-        return self._post("/v1/recommend", RecommendIn, asked | more, Recommended)
+        more = {"k": k, "filters": filters or {}, "exclude": list(exclude), "explain": explain}
+        return self._post("/v1/recommend", RecommendIn, {"scenario": scenario, **asker, **more}, Recommended)
 
     def similar(
         self,
@@ -95,35 +93,16 @@ class Client:
         item: str,
         *,
         k: int = 10,
-        filters: Mapping[str, Any] | None = None,
+        filters: Filters | None = None,
         exclude: Sequence[str] = (),
     ) -> ScoredItems:
         """Items like one; arguments as of :class:`polyscene.serving.schemas.SimilarIn`."""
         asked = {"scenario": scenario, "item": item, "k": k, "filters": filters or {}, "exclude": list(exclude)}
         return self._post("/v1/similar", SimilarIn, asked, ScoredItems)
 
-    def score(
-        self,
-        scenario: str | None,
-        items: Sequence[str],
-        *,
-        user: str | None = None,
-        history: Sequence[StepIn | Mapping[str, Any]] | None = None,
-        text: str | None = None,
-        view: str | None = None,
-        exclude_seen: bool | None = None,
-    ) -> ScoredItems:
+    def score(self, scenario: str | None, items: Sequence[str], **asker: Unpack[Asker]) -> ScoredItems:
         """Scores of given items; arguments as of :class:`polyscene.serving.schemas.ScoreIn`."""
-        asked = _asked(
-            scenario,
-            user=user,
-            history=history,
-            text=text,
-            view=view,
-            exclude_seen=exclude_seen,
-            explain=False,
-        )
-        return self._post("/v1/score", ScoreIn, asked | {"items": list(items)}, ScoredItems)
+        return self._post("/v1/score", ScoreIn, {"scenario": scenario, **asker, "items": list(items)}, ScoredItems)
 
     def history(self, scenario: str, user: str, *, count: int = 20) -> History:
         """What a user had, by the data of the run and by feedback, latest first."""
@@ -185,24 +164,3 @@ class Client:
     def _post(self, path: str, kind: type[pydantic.BaseModel], values: Mapping[str, Any], out: type[Out]) -> Out:
         body = self._transport.checked(kind, values)
         return out.model_validate(self._transport.send("POST", path, body))
-
-
-def _asked(
-    scenario: str | None,
-    *,
-    user: str | None,
-    history: Sequence[StepIn | Mapping[str, Any]] | None,
-    text: str | None,
-    view: str | None,
-    exclude_seen: bool | None,
-    explain: bool,
-) -> dict[str, Any]:
-    return {
-        "scenario": scenario,
-        "user": user,
-        "history": None if history is None else list(history),
-        "text": text,
-        "view": view,
-        "exclude_seen": exclude_seen,
-        "explain": explain,
-    }
