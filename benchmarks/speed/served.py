@@ -72,15 +72,16 @@ class Process:
 
 
 class Service(Process):
-    """``polyscene serve`` of a run of :mod:`benchmarks.speed.many`."""
+    """``polyscene serve`` of a run of :mod:`benchmarks.speed.many`, or of what its deployment promoted last."""
 
-    def __init__(self, run: Path, deployment: Path, *arguments: str) -> None:
-        packages = Path(tempfile.mkdtemp(dir=run.parent))
+    def __init__(self, run: Path | None, deployment: Path, *arguments: str) -> None:
+        packages = Path(tempfile.mkdtemp(dir=deployment.parent))
         info = packages / "polyscene_many-0.1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: polyscene-many\nVersion: 0.1.0\n")
         (info / "entry_points.txt").write_text("[polyscene.plugins]\nmany = benchmarks.speed.many\n")
-        given = [f"run={run}", f"deployment={deployment}", "port=0", "device=cpu", "limits.rate=0", *arguments]
+        given = [f"deployment={deployment}", "port=0", "device=cpu", "limits.rate=0", *arguments]
+        given += [] if run is None else [f"run={run}"]
         super().__init__([sys.executable, "-m", "polyscene.cli.app", "serve", *given], None, packages)
 
 
