@@ -1,9 +1,9 @@
 """A server is killed at random moments (``kill -9``) while versions are promoted and rolled back under requests.
 
 Two versions of a small generated run. Two threads ask and send feedback; one promotes and rolls back, over HTTP
-and, as another process does it, in the deployment's folder. After each kill the folder is read and the server started
-again: it must serve what was promoted last; what was acknowledged must hold; every list that was given out must be
-that of the version which it names; and the events that were acknowledged must be in the log once.
+and, as another process does it, in the deployment's folder. After each kill the folder is read and the server is
+started again: it must serve what was promoted last; what was acknowledged must hold; every list that was given out
+must be that of the version which it names; and the events that were acknowledged must be in the log once.
 
     python -m benchmarks.faults.swap                 50 kills, 5 minutes on two quiet cores
     python -m benchmarks.faults.swap --kills 2       nothing is written
