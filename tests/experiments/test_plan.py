@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from polyscene.errors import ConfigError
-from polyscene.experiments.plan import NONE, Plan, Side, check_plan, read_plan
-from polyscene.experiments.policies import COMPONENTS
-from polyscene.registry.components import Registry
+from polyscene.experiments.plan import NONE, Plan, Side, check_scenarios, read_plan
+from polyscene.registry.host import Host
+from polyscene.testing.runs import host_of
 
-REGISTRY = Registry(COMPONENTS)
+
+@pytest.fixture(scope="module")
+def host() -> Host:
+    return host_of()
+
+
 GIVEN = {
     "policies": {"books": {"name": "epsilon", "options": {"epsilon": 0.3}}, "songs": {"name": "linucb"}},
     "experiments": {
@@ -28,14 +33,14 @@ GIVEN = {
 }
 
 
-def written(folder: Path, given: object) -> Plan:
+def written(folder: Path, given: object, host: Host | None = None) -> Plan:
     (folder / "config.json").write_text(json.dumps(given), encoding="utf-8")
-    return read_plan(folder)
+    return read_plan(folder, host)
 
 
-def test_who_chooses_for_whom(tmp_path: Path) -> None:
-    plan = written(tmp_path, GIVEN)
-    check_plan(plan, REGISTRY, ["books", "songs"], "here")
+def test_who_chooses_for_whom(tmp_path: Path, host: Host) -> None:
+    plan = written(tmp_path, GIVEN, host)
+    check_scenarios(plan, ["books", "songs"], "here")
     control, bold, other = (Side("ranker", arm) for arm in ("control", "bold", "next"))
     assert plan.sides("books") == [NONE, control, bold, other]
     assert plan.sides("songs") == [NONE]
@@ -96,16 +101,18 @@ def test_mistakes_are_named(given: object, words: str, tmp_path: Path) -> None:
     assert words in str(caught.value)
 
 
-def test_names_that_are_not_known_are_named_at_once(tmp_path: Path) -> None:
+def test_names_that_are_not_known_are_named_at_once(tmp_path: Path, host: Host) -> None:
     given = {
         "policies": {"boks": {"name": "epsilon"}, "books": {"name": "epsilon", "options": {"epsilon": 2}}},
         "experiments": {"x": {"scenarios": ["song"], "arms": {"a": {}, "b": {"policy": {"name": "tompson"}}}}},
     }
-    with pytest.raises(ConfigError, match="4 problems") as caught:
-        check_plan(written(tmp_path, given), REGISTRY, ["books", "songs"], "here")
-    said = str(caught.value)
-    words = ("did you mean 'books'", "'policies.books.options.epsilon' is 2", "did you mean 'songs'", "'thompson'")
-    assert all(word in said for word in words)
+    with pytest.raises(ConfigError, match="2 problems") as caught:
+        written(tmp_path, given, host)
+    words = ("'policies.books.options.epsilon' is 2", "experiments.x.arms.b.policy", "did you mean 'thompson'")
+    assert all(word in str(caught.value) for word in words)
+    with pytest.raises(ConfigError, match="2 problems") as caught:
+        check_scenarios(written(tmp_path, given), ["books", "songs"], "here")
+    assert all(word in str(caught.value) for word in ("did you mean 'books'", "did you mean 'songs'"))
 
 
 def test_what_is_no_json_is_named(tmp_path: Path) -> None:

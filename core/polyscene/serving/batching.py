@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from polyscene.errors import PolysceneError
+from polyscene.experiments.plan import Side
+from polyscene.serving.choosing import Chosen, shown
 from polyscene.serving.engine import Answer, Request
 from polyscene.serving.live import Live
 from polyscene.serving.queueing import Queue, Turn
@@ -14,6 +17,14 @@ from polyscene.serving.queueing import Queue, Turn
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 Job = Callable[[Live], Any]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, and where its user stands; the best are shown where that is None."""
+
+    request: Request
+    side: Side | None
 
 
 class Batcher:
@@ -30,18 +41,16 @@ class Batcher:
         self, live: Live, *, room: int, most: int, answered: Callable[[int], None] = lambda _: None
     ) -> None:
         self.live, self._answered = live, answered
-        self.queue: Queue[tuple[Request, bool] | Job] = Queue(
-            self._serve, name="the model", room=room, most=most, alone=callable
-        )
+        self.queue: Queue[Ask | Job] = Queue(self._serve, name="the model", room=room, most=most, alone=callable)
 
-    async def ask(self, request: Request, *, vectors: bool = False) -> Answer:
-        """The answer to a request.
+    async def ask(self, request: Request, side: Side | None = None) -> tuple[Answer, Chosen]:
+        """The answer to a request, with what is chosen for a side in the order shown; the best for None.
 
         Raises:
             Busy: too many wait.
             PolysceneError: what the engine says.
         """
-        return await self.queue.put((request, vectors))
+        return await self.queue.put(Ask(request, side))
 
     async def do(self, job: Callable[[Live], T]) -> T:
         """Anything else that needs the model, between two calls; nobody is answered meanwhile."""
@@ -60,23 +69,29 @@ class Batcher:
         """Answer who waits, and stop."""
         self.queue.close()
 
-    def _serve(self, turns: Sequence[Turn[tuple[Request, bool] | Job]]) -> None:
-        self.live.catch_up()
+    def _serve(self, turns: Sequence[Turn[Ask | Job]]) -> None:
+        live = self.live
+        live.catch_up()
         first = turns[0]
         if callable(first.what):
-            first.done(_outcome(lambda: cast(Job, first.what)(self.live)))
+            first.done(_outcome(lambda: cast(Job, first.what)(live)))
             return
-        asked = [cast(tuple[Request, bool], turn.what) for turn in turns]
-        requests, vectors = [request for request, _ in asked], any(wanted for _, wanted in asked)
-        outcomes = _outcome(lambda: self.live.engine.answer(requests, vectors=vectors))
+        asks = [cast(Ask, turn.what) for turn in turns]
+        choosers = [live.choices.of(ask.request.scenario, ask.side) for ask in asks]
+        wanted = [chooser.wanted(ask.request) for chooser, ask in zip(choosers, asks, strict=True)]
+        vectors = any(chooser.vectors for chooser in choosers)
+        outcomes = _outcome(lambda: live.engine.answer(wanted, vectors=vectors))
         if isinstance(outcomes, BaseException):
             # One request must not take the others with it.
             outcomes = [
-                _only(_outcome(lambda one=one: self.live.engine.answer([one], vectors=vectors)))
-                for one in requests
+                _only(_outcome(lambda one=one: live.engine.answer([one], vectors=vectors))) for one in wanted
             ]
-        for turn, outcome in zip(turns, outcomes, strict=True):
-            turn.done(outcome)
+        for turn, ask, chooser, outcome in zip(turns, asks, choosers, outcomes, strict=True):
+            if isinstance(outcome, Answer):
+                chosen = chooser.choose(ask.request, outcome)
+                turn.done((shown(outcome, chosen), chosen))
+            else:
+                turn.done(outcome)
         self._answered(len(turns))
 
 

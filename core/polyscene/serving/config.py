@@ -39,7 +39,8 @@ class ServeConfig:
     run: str = ""
     """A run directory, or ``latest``; empty serves what the deployment promoted last."""
     deployment: str = "deployment"
-    """Folder with the versions, the one that is promoted, the feedback log, items that arrived and the audit."""
+    """Folder with the versions, the one that is promoted, the feedback log, items that arrived, the audit, and in
+    ``config.json`` the policies and experiments."""
     host: str = "127.0.0.1"
     """Address to listen on; others than this machine's own need a file of keys."""
     port: int = bounded(8000, at_least=0, at_most=65535)
@@ -50,8 +51,6 @@ class ServeConfig:
     """File of API keys, made by ``polyscene keys``; empty takes the deployment's ``keys.json``, if it exists."""
     feedback: str = ""
     """The feedback log: a path or ``postgresql://USER@HOST/NAME``; empty is the deployment's ``feedback.db``."""
-    policy: dict[str, str] = field(default_factory=dict)
-    """The policy that chooses what is shown, by scenario; those that are not named show the best (``greedy``)."""
     promote: bool = False
     """Serve ``run`` even if the deployment has promoted another version before."""
     beside: str = ""

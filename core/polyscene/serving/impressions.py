@@ -58,8 +58,8 @@ def _impression(request: Request, answer: Answer, chosen: Chosen) -> Impression:
         model=answer.model,
         policy=chosen.policy,
         propensities=chosen.propensities,
-        experiment=chosen.experiment,
-        arm=chosen.arm,
+        experiment=chosen.side.experiment,
+        arm=chosen.side.arm,
         view=request.view,
         context=chosen.context,
     )

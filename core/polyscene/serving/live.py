@@ -10,6 +10,7 @@ from typing import Any
 from polyscene.errors import PolysceneError
 from polyscene.feedback import FeedbackLog
 from polyscene.serving.arrivals import Arrivals
+from polyscene.serving.choices import Choices
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine, Put, Request
 
@@ -26,13 +27,13 @@ class Live:
     workers, a restart and a version that is just being loaded all come to know the same in the same way.
 
     Args:
-        engine: fresh, as its run left it.
+        choices: what chooses in front of an engine that is fresh, as its run left it.
         deployment: where items are kept.
         log: what users did.
     """
 
-    def __init__(self, engine: Engine, deployment: Deployment, log: FeedbackLog) -> None:
-        self.engine, self.log = engine, log
+    def __init__(self, choices: Choices, deployment: Deployment, log: FeedbackLog) -> None:
+        self.choices, self.engine, self.log = choices, choices.engine, log
         self.arrivals = Arrivals(deployment)
         self._erased = deployment.folder / ERASED
         self._erasures = self._erased_size()
@@ -41,7 +42,7 @@ class Live:
         self.trouble = ""
         """Why it does not know the latest, where it does not."""
         self._spoiled = False
-        self.names = [info.name for info in engine.scenarios()]
+        self.names = list(self.engine.shelves)
         """The scenarios that are served."""
 
     @property
@@ -87,12 +88,14 @@ class Live:
     def forget(self, user: str, before: int, after: int) -> None:
         """Forget a user, after the log did. Other workers load anew, since nobody tells them whom to forget.
 
+        So does this one where policies learn: what they know is a sum, from which nothing can be taken out.
+
         Args:
             user: the user's id.
             before, after: the size of the record of erasures without and with this one.
         """
         self.engine.forget(user)
-        if self._erasures == before:
+        if self._erasures == before and not self.choices.learn:
             self._erasures = after
 
     def _take_items(self) -> int:
@@ -112,7 +115,9 @@ class Live:
             return 0
         taken = 0
         for logged in self.log.read(self._event_cursor, until=last):
-            self.engine.observe([one.event for one in logged])
+            events = [one.event for one in logged]
+            self.engine.observe(events)
+            self.choices.read(events)
             self._event_cursor, taken = logged[-1].number, taken + len(logged)
         self._event_cursor = last
         return taken

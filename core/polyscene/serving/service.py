@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from polyscene.errors import ServingError
+from polyscene.experiments.plan import Plan
 from polyscene.feedback import Event, Impression, open_log, to_mapping
 from polyscene.serving.appending import Appender
 from polyscene.serving.audit import append_line
 from polyscene.serving.batching import Batcher
-from polyscene.serving.choosing import Chooser, Chosen, Greedy
+from polyscene.serving.choices import Choices
+from polyscene.serving.choosing import Chosen
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.engine import Answer, Engine, Put, Request, ScenarioInfo, Scored
+from polyscene.serving.engine import Answer, Put, Request, ScenarioInfo, Scored
 from polyscene.serving.history import Had, history_of
 from polyscene.serving.impressions import log_shown
 from polyscene.serving.live import ERASED, Live
@@ -55,46 +57,45 @@ class Service:
     Args:
         config: the options.
         deployment: versions and what arrived.
-        engine: the promoted version, freshly loaded.
-        load: loads an engine by version; called in a thread of its own.
-        choosers: who chooses what is shown, by scenario; the best is shown in others.
-        beside: another version, to be compared with the promoted one.
+        promoted: the promoted version, freshly loaded, with what chooses in front of it.
+        load: loads a version; called in a thread of its own.
+        others: versions that arms of experiments name, and the one that the page compares, by name.
+        plan: who chooses for whom.
+        problems: what of the plan cannot be followed, in words.
     """
 
     def __init__(
         self,
         config: ServeConfig,
         deployment: Deployment,
-        engine: Engine,
-        load: Callable[[str], Engine],
+        promoted: Choices,
+        load: Callable[[str], Choices],
         *,
-        choosers: Mapping[str, Chooser] | None = None,
-        beside: Engine | None = None,
+        others: Mapping[str, Choices] | None = None,
+        plan: Plan | None = None,
+        problems: Sequence[str] = (),
     ) -> None:
         self.config, self.deployment, self.metrics = config, deployment, Metrics()
-        self._engine, self._load, self._other = engine, load, beside
-        self._beside: Batcher | None = None
-        self.choosers: Mapping[str, Chooser] = choosers or {}
-        self._greedy = Greedy()
+        self.plan, self.problems = plan or Plan(), list(problems)
+        self._promoted, self._load, self._loaded = promoted, load, dict(others or {})
+        self._others: dict[str, Batcher] = {}
 
     def open(self) -> None:
         """Open the log, catch up with what happened, and start the threads. Once, in the process that answers."""
         self.log = open_log(log_address(self.config), wait=_LOG_WAIT_S)
-        live, limits = Live(self._engine, self.deployment, self.log), self.config.limits
-        live.catch_up()
-        self.batcher = Batcher(live, room=limits.waiting, most=limits.batch, answered=self.metrics.batch.observe)
-        if self._other is not None:
-            other = Live(self._other, self.deployment, self.log)
-            self._beside = Batcher(other, room=limits.waiting, most=limits.batch)
-        self.appender = Appender(self.log, limits.events)
-        self.versions = Versions(self.deployment, self.batcher, self.log, self._load, self.metrics)
+        live = self._following(self._promoted)
+        self.batcher = self._batcher(live, answered=self.metrics.batch.observe)
+        self._others = {name: self._batcher(self._following(one)) for name, one in self._loaded.items()}
+        self.appender = Appender(self.log, self.config.limits.events)
+        self.versions = Versions(
+            self.deployment, self.batcher, self.log, self._load, self.metrics, others=self._others
+        )
         self.metrics.serves(live.engine.version)
 
     def close(self) -> None:
         """Serve what waits, and let go of everything."""
-        self.batcher.close()
-        if self._beside is not None:
-            self._beside.close()
+        for batcher in (self.batcher, *self._others.values()):
+            batcher.close()
         self.appender.close()
         self.log.close()
 
@@ -105,13 +106,9 @@ class Service:
 
     async def recommend(self, request: Request) -> Shown:
         """Items for a user, logged before they are given out."""
-        chooser = self.choosers.get(request.scenario or "", self._greedy)
-        wanted = replace(request, k=chooser.candidates(request))
-        answer = await self.batcher.ask(wanted, vectors=chooser.vectors)
-        chosen = chooser.choose(request, answer)
-        answer = _in_order(answer, chosen.order)
+        answer, chosen = await self._chosen(request)
         impression, trouble = await log_shown(self.appender, request, answer, chosen)
-        degraded = [trouble] if trouble else []
+        degraded = [one for one in (trouble, chosen.trouble) if one]
         if trouble or impression is None:
             self.metrics.failures.labels("impressions").inc()
         else:
@@ -134,15 +131,16 @@ class Service:
         """What a user had, latest first."""
         return await self.batcher.do(lambda live: history_of(live.engine, scenario, user, count))
 
-    async def ask_beside(self, request: Request) -> Answer:
+    async def ask_beside(self, request: Request) -> tuple[Answer, Chosen]:
         """The answer of the version that is loaded beside the promoted one, for comparison; it is not logged.
 
         Raises:
             NoOther: there is none, or it knows of a user who was erased.
         """
-        if self._beside is None or self._beside.live.stale:
+        batcher = self._others.get(self.config.beside)
+        if batcher is None or batcher.live.stale:
             raise NoOther("no version is loaded beside the promoted one", fix="start with beside=VERSION")
-        return await self._beside.ask(request)
+        return await batcher.ask(request)
 
     async def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
         """Add or change items; served from now on, and kept."""
@@ -174,18 +172,28 @@ class Service:
             return count, before, after
 
         count, before, after = await asyncio.to_thread(erase)
-        for batcher in filter(None, (self.batcher, self._beside)):
+        for batcher in (self.batcher, *self._others.values()):
             await batcher.do(lambda live: live.forget(user, before, after))
         return count
 
+    async def _chosen(self, request: Request) -> tuple[Answer, Chosen]:
+        """What is shown, by whoever chooses for the user."""
+        if request.scenario is None:
+            # Who chooses is known when the router has found the scenario.
+            found, chosen = await self.batcher.ask(request)
+            if self.plan.is_plain(found.scenario):
+                return found, chosen
+            answer, chosen = await self._chosen(replace(request, scenario=found.scenario))
+            return replace(answer, recognized=found.recognized), chosen
+        side = self.plan.side(request.scenario, request.user)
+        batcher = self._others.get(self.plan.version(side), self.batcher)
+        return await batcher.ask(request, side)
 
-def _in_order(answer: Answer, order: Sequence[int]) -> Answer:
-    if tuple(order) == tuple(range(len(answer.items))):
-        return answer
-    return replace(
-        answer,
-        items=tuple(answer.items[place] for place in order),
-        scores=tuple(answer.scores[place] for place in order),
-        shares=tuple(answer.shares[place] for place in order) if answer.shares else (),
-        reasons=tuple(answer.reasons[place] for place in order) if answer.reasons else (),
-    )
+    def _following(self, choices: Choices) -> Live:
+        live = Live(choices, self.deployment, self.log)
+        live.catch_up()
+        return live
+
+    def _batcher(self, live: Live, **options: Any) -> Batcher:
+        limits = self.config.limits
+        return Batcher(live, room=limits.waiting, most=limits.batch, **options)

@@ -6,8 +6,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from polyscene.errors import CheckpointError, ConfigError, PolysceneError, did_you_mean
+from polyscene.errors import CheckpointError, ConfigError, PolysceneError
+from polyscene.experiments.plan import Plan
 from polyscene.registry.host import Host
+from polyscene.serving.choices import Choices
 from polyscene.serving.config import LOOPBACK, ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine
@@ -15,7 +17,6 @@ from polyscene.serving.live import warm
 from polyscene.training.restore import find_run, restore
 
 _BY = "polyscene serve"
-POLICIES = ("greedy",)
 Say = Callable[[str], None]
 
 
@@ -45,22 +46,24 @@ def choose_version(deployment: Deployment, config: ServeConfig, say: Say) -> str
     return promoted.version
 
 
-def loader(deployment: Deployment, config: ServeConfig, host: Host) -> Callable[[str], Engine]:
-    """What loads the engine of a version, ready to answer."""
+def loader(deployment: Deployment, config: ServeConfig, host: Host, plan: Plan) -> Callable[[str], Choices]:
+    """What loads a version, ready to answer, with what chooses in front of it."""
 
-    def load(version: str) -> Engine:
+    def load(version: str) -> Choices:
         run = restore(
             str(deployment.path_of(version)), host, root=config.root, data=config.data, device=config.device
         )
         engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
         warm(engine, texts=config.texts)
-        return engine
+        return Choices(plan, host.registry, engine)
 
     return load
 
 
-def load_promoted(deployment: Deployment, config: ServeConfig, load: Callable[[str], Engine], say: Say) -> Engine:
-    """The engine to start with: of the version to serve, or where it cannot be loaded of the last that can.
+def load_promoted(
+    deployment: Deployment, config: ServeConfig, load: Callable[[str], Choices], say: Say
+) -> Choices:
+    """What to start with: the version to serve, or where it cannot be loaded the last that can.
 
     Raises:
         PolysceneError: none can be loaded; what is wrong with the first.
@@ -73,33 +76,50 @@ def load_promoted(deployment: Deployment, config: ServeConfig, load: Callable[[s
         for earlier in reversed(promoted.before if promoted else ()):
             say(f"Version '{version}' cannot be loaded: {error}")
             try:
-                engine = load(earlier)
+                found = load(earlier)
             except PolysceneError:
                 continue
             say(f"Going on with version '{earlier}', which was promoted before it.")
             with deployment.locked():
                 deployment.audit.note("refuse", by=_BY, version=version, why=error.what)
-            return engine
+            return found
         raise
 
 
-def check_policies(config: ServeConfig, scenarios: list[str]) -> None:
-    """Scenarios and policies of the config exist.
+def load_others(
+    plan: Plan, config: ServeConfig, load: Callable[[str], Choices], say: Say
+) -> tuple[Plan, dict[str, Choices], list[str]]:
+    """The versions that arms of experiments and the page name, beside the promoted one.
+
+    An experiment with a version that cannot be loaded does not run, and the service does.
+
+    Returns:
+        The plan that can be followed, the versions by name, and what is left out of the plan and why.
 
     Raises:
-        ConfigError: one does not.
+        PolysceneError: the version for the page cannot be loaded.
     """
-    for scenario, policy in config.policy.items():
-        if scenario not in scenarios:
-            raise ConfigError(
-                f"there is no scenario '{scenario}'",
-                where=f"policy.{scenario}",
-                fix=did_you_mean(scenario, scenarios),
-            )
-        if policy not in POLICIES:
-            raise ConfigError(
-                f"there is no policy '{policy}'", where=f"policy.{scenario}", fix=did_you_mean(policy, POLICIES)
-            )
+    found = {config.beside: load(config.beside)} if config.beside else {}
+    failed = {}
+    for version in plan.versions():
+        try:
+            found[version] = found.get(version) or load(version)
+        except PolysceneError as error:
+            failed[version] = error.what
+    left = plan.without(failed)
+    reasons = "; ".join(failed.values())
+    problems = [
+        f"experiment '{name}' does not run, as a version of it cannot be loaded: {reasons}"
+        for name in plan.experiments
+        if name not in left.experiments
+    ]
+    for problem in problems:
+        say(problem)
+    return (
+        left,
+        {version: one for version, one in found.items() if version in (config.beside, *left.versions())},
+        problems,
+    )
 
 
 def log_address(config: ServeConfig) -> str:

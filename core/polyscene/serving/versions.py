@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from polyscene.errors import PolysceneError, ServingError
 from polyscene.feedback import FeedbackLog
 from polyscene.serving.batching import Batcher
+from polyscene.serving.choices import Choices
 from polyscene.serving.deployment import Deployment, Promoted
-from polyscene.serving.engine import Engine
 from polyscene.serving.live import Live
 from polyscene.serving.metrics import Metrics
 
@@ -29,8 +29,9 @@ class Versions:
         deployment: which versions there are, and which is promoted.
         batcher: whose model is exchanged.
         log: what users did.
-        load: loads an engine by version, ready to answer; called in a thread of its own.
+        load: loads a version, ready to answer; called in a thread of its own.
         metrics: where loads and versions are counted.
+        others: what answers with a version of its own, whichever is promoted, by version.
     """
 
     def __init__(
@@ -38,10 +39,13 @@ class Versions:
         deployment: Deployment,
         batcher: Batcher,
         log: FeedbackLog,
-        load: Callable[[str], Engine],
+        load: Callable[[str], Choices],
         metrics: Metrics,
+        *,
+        others: Mapping[str, Batcher] | None = None,
     ) -> None:
         self.deployment, self.batcher, self.log, self.metrics = deployment, batcher, log, metrics
+        self.others = others or {}
         self._load = load
         self._changing = asyncio.Lock()
         self.trouble = ""
@@ -82,9 +86,12 @@ class Versions:
                 wanted = promoted.version if promoted else serving
                 if wanted != serving or self.batcher.live.stale:
                     await self.reload(wanted)
+                for version, batcher in self.others.items():
+                    if batcher.live.stale:
+                        await batcher.exchange(await self._loaded(version))
                 self.trouble = ""
             except PolysceneError as error:
-                wait, self.trouble = _AGAIN_S, f"the promoted version cannot be loaded: {error.what}"
+                wait, self.trouble = _AGAIN_S, f"a version cannot be loaded: {error.what}"
                 _LOG.error("%s; version '%s' goes on serving", self.trouble, serving)
 
     async def _change(self, version: str, decide: Callable[[], Promoted], by: str) -> Promoted:

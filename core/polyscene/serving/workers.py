@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
 
 _STABLE_S = 10.0
 _FAILURES = 5
@@ -94,6 +95,7 @@ class Workers:
                 pid, status = os.wait()
             except ChildProcessError:
                 break
+            mark_process_dead(pid)  # or its part of what is measured would count for ever
             lived = time.monotonic() - self._started.pop(pid, 0.0)
             if self._stopping:
                 continue

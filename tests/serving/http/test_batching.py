@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from polyscene.errors import ServingError
+from polyscene.experiments.plan import Plan
 from polyscene.feedback import Reaction, open_log
 from polyscene.serving.batching import Batcher
 from polyscene.serving.config import ServeConfig
@@ -29,7 +30,7 @@ def live(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("batching")
     config = ServeConfig(run=str(runs[0]), deployment=str(folder / "deployment"), device="cpu", texts=False)
     deployment = Deployment(config.deployment)
-    load = loader(deployment, config, host_of(served_plugin))
+    load = loader(deployment, config, host_of(served_plugin), Plan())
     log = open_log(str(folder / "feedback.db"))
     yield Live(load_promoted(deployment, config, load, print), deployment, log)
     log.close()
@@ -45,7 +46,7 @@ async def _together(live: Live, requests: Sequence[Request]) -> list[Any]:
     await busy
     found = await asyncio.gather(*asked, return_exceptions=True)
     batcher.close()
-    return found
+    return [one if isinstance(one, Exception) else one[0] for one in found]
 
 
 def test_mixed_scenarios_share_one_call(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

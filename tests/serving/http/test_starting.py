@@ -10,7 +10,7 @@ import pytest
 from polyscene.cli.app import main
 from polyscene.errors import ConfigError
 from polyscene.serving.config import ServeConfig
-from polyscene.serving.startup import check_policies, listen
+from polyscene.serving.startup import listen
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,3 @@ def test_an_address_that_is_taken_is_named() -> None:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port}: cannot listen there"):
             listen(ServeConfig(port=port))
-
-
-def test_policies_and_their_scenarios_exist() -> None:
-    check_policies(ServeConfig(policy={"books": "greedy"}), ["books"])
-    with pytest.raises(ConfigError, match="there is no scenario 'boks'"):
-        check_policies(ServeConfig(policy={"boks": "greedy"}), ["books"])
-    with pytest.raises(ConfigError, match="there is no policy 'gredy'"):
-        check_policies(ServeConfig(policy={"books": "gredy"}), ["books"])

@@ -48,6 +48,12 @@ class Plan:
                 return NONE if arm is None else Side(name, arm)
         return NONE
 
+    def is_plain(self, scenario: str) -> bool:
+        """Whether a scenario has neither a policy of its own nor an experiment: everybody is shown the best."""
+        return scenario not in self.policies and not any(
+            one.runs_in(scenario) for one in self.experiments.values()
+        )
+
     def sides(self, scenario: str) -> list[Side]:
         """Where users of a scenario can stand."""
         return [NONE] + [

@@ -16,15 +16,19 @@ from polyscene.experiments.plan.specs import PolicySpec
 from polyscene.experiments.split import Experiment
 from polyscene.feedback import REACTIONS
 from polyscene.feedback.events import LONGEST
-from polyscene.registry.components import Registry
+from polyscene.registry.host import Host
 
 FILE = "config.json"
 """Where a deployment keeps its plan."""
 _FIX = 'write JSON, as {"policies": {"video": {"name": "epsilon", "options": {"epsilon": 0.1}}}}'
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path, host: Host | None = None) -> Plan:
     """The plan of a deployment; an empty one where it has none.
+
+    Args:
+        folder: the deployment.
+        host: knows the policies; they are not looked for without it.
 
     Raises:
         ConfigError: the file is not JSON, or no plan; all that is wrong at once.
@@ -40,31 +44,36 @@ def read_plan(folder: Path) -> Plan:
     plan = from_mapping(Plan, found, problems)
     if plan is not None:
         _check(plan, problems)
+        if host is not None:
+            _check_policies(plan, host, problems)
     problems.raise_if_any(ConfigError)
     assert plan is not None
     return plan
 
 
-def check_plan(plan: Plan, registry: Registry, scenarios: Collection[str], where: str) -> None:
-    """Whether the scenarios and policies of a plan exist.
+def check_scenarios(plan: Plan, served: Collection[str], where: str) -> None:
+    """Whether the scenarios of a plan are served.
 
     Raises:
-        ConfigError: with all that is wrong at once.
+        ConfigError: with all that are not at once.
     """
     problems = Problems(where)
     named = [("policies", name) for name in plan.policies]
     named += [(f"experiments.{key}", name) for key, spec in plan.experiments.items() for name in spec.scenarios]
     for place, name in named:
-        if name not in scenarios:
-            problems.add(f"{place}: there is no scenario '{name}'", fix=did_you_mean(name, scenarios))
+        if name not in served:
+            problems.add(f"{place}: there is no scenario '{name}'", fix=did_you_mean(name, served))
+    problems.raise_if_any(ConfigError)
+
+
+def _check_policies(plan: Plan, host: Host, problems: Problems) -> None:
     for place, spec in _policies(plan).items():
-        component = registry.find("policy", spec.name)
-        if component is None:
-            fix = did_you_mean(spec.name, registry.names("policy"))
-            problems.add(f"{place}: there is no policy '{spec.name}'", fix=fix)
+        try:
+            component = host.component("policy", spec.name, where=place)
+        except PolysceneError as error:
+            problems.add_error(error)
         else:
             options_from(component.config, spec.options, problems, f"{place}.options")
-    problems.raise_if_any(ConfigError)
 
 
 def _check(plan: Plan, problems: Problems) -> None:

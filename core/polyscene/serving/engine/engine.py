@@ -166,6 +166,11 @@ class Engine:
         """What is served."""
         return [shelf.info() for shelf in self.shelves.values()]
 
+    @property
+    def width(self) -> int:
+        """Width of user states and item vectors."""
+        return next(iter(self.shelves.values())).session.config.model.d_model
+
     def item_vectors(self, scenario: str, items: Sequence[str]) -> Tensor:
         """Adapted vectors ``[M, d]`` of items, for policies.
 

@@ -23,7 +23,7 @@ async def alive() -> dict[Literal["status"], Literal["ok"]]:
 @router.get("/readyz", operation_id="ready", responses=OPEN | refusals(503))
 async def ready(service: Serving) -> State:
     """Whether requests are answered with the promoted model and all that is known; if not, why."""
-    problems = [service.versions.trouble] if service.versions.trouble else []
+    problems = [*service.problems, *filter(None, [service.versions.trouble])]
     if service.live.trouble:
         problems.append(
             "the feedback log or the items that arrived cannot be read; the reason is in the server's log"

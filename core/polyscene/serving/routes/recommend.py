@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from polyscene.serving.access import needs
-from polyscene.serving.choosing import Greedy
 from polyscene.serving.engine import Answer, Scored
 from polyscene.serving.problems import Refusal
 from polyscene.serving.routes.shared import READ, Serving, plain, refusals, request_of
@@ -27,10 +26,10 @@ async def beside(asked: RecommendIn, service: Serving) -> Recommended:
     """What the version would recommend that the server was started with beside the promoted one; not logged."""
     request = request_of(asked, k=asked.k, filters=plain(asked.filters), exclude=tuple(asked.exclude))
     try:
-        answer = await service.ask_beside(request)
+        answer, chosen = await service.ask_beside(request)
     except NoOther as error:
         raise Refusal(409, "no_other", error.what, fix=error.fix) from None
-    return _recommended(Shown(answer, Greedy().choose(request, answer), None, []))
+    return _recommended(Shown(answer, chosen, None, []))
 
 
 @router.post("/similar", operation_id="similar")
@@ -59,8 +58,8 @@ def _recommended(shown: Shown) -> Recommended:
         user_known=answer.user_known,
         unknown_items=list(answer.unknown_items),
         recognized=dict(answer.recognized),
-        experiment=chosen.experiment,
-        arm=chosen.arm,
+        experiment=chosen.side.experiment,
+        arm=chosen.side.arm,
         degraded=shown.degraded,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from polyscene.experiments.plan import NONE
 from polyscene.serving.access import needs
 from polyscene.serving.routes.shared import READ, Serving
 from polyscene.serving.schemas import Column, ScenarioOut
@@ -30,7 +31,7 @@ async def scenarios(service: Serving) -> list[ScenarioOut]:
             by_text=one.by_text,
             explained=one.explained,
             priors=list(one.priors),
-            policy=service.config.policy.get(one.name, "greedy"),
+            policy=service.plan.policy(one.name, NONE).name,
         )
         for one in await service.scenarios()
     ]
