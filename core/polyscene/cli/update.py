@@ -35,8 +35,9 @@ def update(arguments: tuple[str, ...], dry_run: bool) -> None:
     Keys: run (what a new deployment begins with), deployment, scenario, feedback (where the log is: a path or
     postgresql://...), kinds (click, purchase, rating, view), positive_from, least, held, budget, budget_in_all,
     kept_users, promotion (auto; kept_set, both, never), keep_refused, seed, learn.steps, learn.lr, learn.batch,
-    learn.replay, learn.distill, learn.remembered, offpolicy.reward, offpolicy.lists, offpolicy.clip, dry_run,
-    device, data.root, data.cache, data.offline, root (folder that latest looks in).
+    learn.encoders (true: the scenario's own encoders learn as well), learn.replay, learn.distill,
+    learn.remembered, offpolicy.reward, offpolicy.lists, offpolicy.clip, dry_run, device, data.root, data.cache,
+    data.offline, root (folder that latest looks in).
     """
     from polyscene.config.arguments import from_arguments
     from polyscene.updating.config import UpdateConfig

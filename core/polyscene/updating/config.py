@@ -15,7 +15,7 @@ Promotion = Literal["auto", "kept_set", "both", "never"]
 
 @dataclass
 class LearnConfig:
-    """How a scenario's adapters and heads learn from new rows."""
+    """How a scenario's own parts learn from new rows: adapters and heads."""
 
     steps: int = bounded(100, at_least=1)
     """Optimizer steps."""
@@ -23,6 +23,9 @@ class LearnConfig:
     """Peak learning rate of AdamW; it rises over a tenth of the steps and falls as a cosine."""
     batch: int = bounded(256, at_least=1)
     """Rows of a step, new and replayed ones."""
+    encoders: bool = False
+    """Whether encoders and vectors of ids that are the scenario's alone learn too: more is learned, and forgotten.
+    Other scenarios stay as they are, but a router may know rows of this one less well."""
     replay: float = bounded(1.0, at_least=0)
     """Old training rows that are learned from again beside each new one, drawn by seed; 0 replays none."""
     distill: float = bounded(1.0, at_least=0)

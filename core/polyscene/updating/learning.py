@@ -51,7 +51,7 @@ def learn_rows(
 ) -> Learned:
     """Train adapters and heads of a scenario on new rows and replayed ones; the model is in eval mode afterwards.
 
-    Encoders, sequence model, router and whatever other scenarios have stay as they are.
+    Sequence model, router, what scenarios share and whatever other scenarios have stay as they are.
 
     Args:
         model: in eval mode, bound to all rows.
@@ -65,7 +65,7 @@ def learn_rows(
     new = int(joined.new_R.sum())
     old_R = joined.replayed(round(config.replay * new), seed)
     teacher = _teacher(model, joined, config, seed)
-    owned = Owned(model, name, frozenset(model.shared.keys()), encoders=False)
+    owned = Owned(model, name, frozenset(model.shared.keys()), encoders=config.encoders)
     tensors = owned.tensors()
     before = [tensor.detach().clone() for tensor in tensors]
     items = joined.events.item_R[joined.new_R | old_R].long().unique()
