@@ -12,10 +12,7 @@ def basket_rows(purchases: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFram
     """One row per household, item and basket, oldest first, with what is known about the step."""
     keys = ["user_id", "basket_id", "item_id"]
     # With the categories in order the rows come out alike from whichever files they were read.
-    ids = {name: purchases[name].cat.remove_unused_categories() for name in keys}
-    purchases = purchases.assign(
-        **{name: column.cat.reorder_categories(sorted(column.cat.categories)) for name, column in ids.items()}
-    )
+    purchases = purchases.assign(**{name: _in_order(purchases[name].array) for name in keys})
     codes = {name: purchases[name].cat.codes.to_numpy() for name in keys}
     order = np.lexsort((codes["item_id"], codes["basket_id"], purchases["timestamp"].to_numpy(), codes["user_id"]))
     rows = purchases.iloc[order].reset_index(drop=True)
@@ -36,6 +33,16 @@ def basket_rows(purchases: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFram
     numbers = ["quantity", "price", "basket_size", "gap_days", "repeat"]
     rows = rows.drop(columns=["basket_id", "sales_value"])
     return rows.astype(dict.fromkeys(numbers, "float32"))
+
+
+def _in_order(ids: pd.Categorical) -> pd.Categorical:
+    """The same ids with the categories that occur, sorted."""
+    used = np.unique(ids.codes)
+    names = ids.categories[used].to_numpy(dtype=object)
+    order = np.argsort(names)
+    code = np.empty(len(ids.categories), dtype=np.int32)
+    code[used[order]] = np.arange(len(used))
+    return pd.Categorical.from_codes(code[ids.codes], categories=pd.Index(names[order], dtype="str"))
 
 
 def _gap_days(time_R: np.ndarray, user_R: np.ndarray, new_basket_R: np.ndarray) -> np.ndarray:

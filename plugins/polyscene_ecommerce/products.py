@@ -14,7 +14,7 @@ def described_items(bought: pd.Index, products: pd.DataFrame, dropped: dict[str,
     known, ids = set(products["item_id"].tolist()), items["item_id"].tolist()
     dropped["items without a product row, kept without text"] = sum(item not in known for item in ids)
     department, category, kind, brand, size, maker = (
-        ["" if pd.isna(value) else str(value) for value in items[name].tolist()]
+        items[name].astype("str").fillna("").to_numpy(dtype=object).tolist()
         for name in (*LEVELS, "brand", "package_size", "manufacturer_id")
     )
     branded = [f"{name} brand" if name else "" for name in brand]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,10 +89,11 @@ class TripleSplit:
         relation_R, names = pd.factorize(tables.interactions["relation"], sort=True)
         order_R = np.argsort(pair_R, kind="stable")
         size_P = np.bincount(pair_R)
-        relations_P = np.split(relation_R[order_R], np.cumsum(size_P)[:-1])
+        relation_R, stop_P = relation_R[order_R].tolist(), np.cumsum(size_P).tolist()
 
-        degree = np.bincount(ends_P.ravel(), minlength=len(tables.items))
-        left = np.bincount(relation_R, minlength=len(names))
+        # Lists, as single numbers are read and written.
+        degree = np.bincount(ends_P.ravel(), minlength=len(tables.items)).tolist()
+        left = np.bincount(relation_R, minlength=len(names)).tolist()
         phase_P = np.full(len(pairs), Phase.TRAIN, dtype=np.int8)
         wanted = {
             Phase.TEST: round(self.config.test * len(pair_R)),
@@ -103,14 +105,16 @@ class TripleSplit:
                 if phase == Phase.VALIDATION or wanted[Phase.VALIDATION] <= 0:
                     break
                 phase = Phase.VALIDATION
-            a, b = ends_P[pair]
-            used = np.bincount(relations_P[pair], minlength=len(names))
+            a, b = ends_P[pair].tolist()
+            used = Counter(relation_R[stop_P[pair] - size_P[pair] : stop_P[pair]])
             # A fact about itself takes two from the degree of its one entity.
-            if min(degree[a], degree[b]) < (3 if a == b else 2) or ((used > 0) & (left <= used)).any():
+            scarce = any(left[relation] <= count for relation, count in used.items())
+            if scarce or min(degree[a], degree[b]) < (3 if a == b else 2):
                 continue
             degree[a] -= 1
             degree[b] -= 1
-            left -= used
+            for relation, count in used.items():
+                left[relation] -= count
             wanted[phase] -= int(size_P[pair])
             phase_P[pair] = phase
         return phase_P[pair_R]

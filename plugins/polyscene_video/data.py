@@ -32,7 +32,7 @@ def load(config: VideoConfig, data: DataAccess) -> Tables:
     ratings = read_atomic(folder / f"{stem}.inter")
     viewers = _viewers(folder / f"{stem}.user", dropped)
     films = _films(folder / f"{stem}.item", genre_column)
-    rated = np.isin(films["item_id"].to_numpy(dtype=object), ratings["item_id"].unique().astype(object))
+    rated = films["item_id"].isin(list(ratings["item_id"].unique())).to_numpy(dtype=bool)
     dropped["films that nobody rated"] = int((~rated).sum())
     return Tables(
         items=films.loc[rated],

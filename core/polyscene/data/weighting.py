@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import maximum_filter1d
 from torch import Tensor
 
 from polyscene.data.events import Events
@@ -95,6 +94,8 @@ def weighted_places(weight_R: np.ndarray, start_U: np.ndarray, stop_U: np.ndarra
         start_U, stop_U: training rows of each user.
         length: window width T.
     """
+    from scipy.ndimage import maximum_filter1d  # of weighted rows alone, and slow to import
+
     count_U = stop_U - start_U
     long_U, before = count_U > length, length - 1
     places_U = np.where(long_U, count_U + before, length * (count_U > 0))

@@ -70,6 +70,16 @@ class ItemGraph:
 
         Of a neighbor that no other fact names a model can learn nothing but the item itself.
         """
+        if (entity, most) not in self._shared:
+            self._shared[entity, most] = self._shared_steps(entity, most)
+        return self._shared[entity, most]
+
+    @cached_property
+    def _shared(self) -> dict[tuple[str, int], list[Step]]:
+        """What was asked for: an encoder asks when it learns its entities, and again when rows are bound."""
+        return {}
+
+    def _shared_steps(self, entity: str, most: int) -> list[Step]:
         neighbors = self.graph.neighbors(entity)
         facts_here = Counter(neighbor.entity for neighbor in neighbors)
         degree = {other: self.graph.degree(other) for other in facts_here}

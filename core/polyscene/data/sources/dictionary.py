@@ -23,17 +23,16 @@ class IdColumn:
     def append(self, values: pa.Array) -> None:
         encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
         ids = encoded.dictionary.cast(pa.string())
-        fresh = ids.filter(self._positions(ids).is_null())
-        if len(fresh):
-            self.known = pa.concat_arrays([self.known, fresh])
-        position = np.append(self._positions(ids).to_numpy(zero_copy_only=False), -1)
+        position_I = pc.call_function("index_in", [ids], pc.SetLookupOptions(value_set=self.known))
+        fresh_I = position_I.is_null().to_numpy(zero_copy_only=False)
+        position = np.append(position_I.fill_null(-1).to_numpy(), np.int32(-1))
+        if fresh_I.any():
+            position[:-1][fresh_I] = len(self.known) + np.arange(fresh_I.sum())
+            self.known = pa.concat_arrays([self.known, ids.filter(pa.array(fresh_I))])
         index = encoded.indices.fill_null(len(ids)).to_numpy(zero_copy_only=False)
         self.code_R = _with_room(self.code_R, self.filled + len(index))
         self.code_R[self.filled : self.filled + len(index)] = position[index]
         self.filled += len(index)
-
-    def _positions(self, ids: pa.Array) -> pa.Array:
-        return pc.call_function("index_in", [ids], pc.SetLookupOptions(value_set=self.known))
 
     def finish(self) -> pd.Categorical:
         # Rows keep their codes: the ids stay in the order in which they were first met.
