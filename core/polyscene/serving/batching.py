@@ -63,7 +63,7 @@ class Batcher:
             live.catch_up()
             self.live = live
 
-        await self.do(job)
+        await self.queue.put(job, weight=0)  # a version that is promoted has to serve, so there is room
 
     def close(self) -> None:
         """Answer who waits, and stop."""

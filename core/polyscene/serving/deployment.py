@@ -65,7 +65,12 @@ class Deployment:
 
         Raises:
             ServingError: another process has kept it for longer than ``patience`` seconds.
+            CheckpointError: the folder is gone; a new one in its place would hold half of what belongs there.
         """
+        if not (self.folder / "versions").is_dir():
+            raise CheckpointError(
+                "the deployment is gone", where=str(self.folder), fix="put the folder back, or start a new server"
+            )
         try:
             # A lock of its own each time: one that was made before a fork is of no use after it.
             with FileLock(self.folder / ".lock", timeout=patience):

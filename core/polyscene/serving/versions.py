@@ -70,29 +70,30 @@ class Versions:
         version = self.deployment.previous()
         return await self._change(version, lambda: self.deployment.roll_back(by=by, why=why), by)
 
-    async def reload(self, version: str) -> None:
-        """Load a version anew, and answer with that."""
-        async with self._changing:
-            await self._exchange(await self._loaded(version))
-
     async def watch(self) -> None:
         """Follow what others promote and erase, for ever; what cannot be loaded is tried again a while later."""
         wait = _WATCH_S
         while True:
             await asyncio.sleep(wait)
-            wait, serving = _WATCH_S, self.serving
             try:
-                promoted = self.deployment.promoted()
-                wanted = promoted.version if promoted else serving
-                if wanted != serving or self.batcher.live.stale:
-                    await self.reload(wanted)
-                for version, batcher in self.others.items():
-                    if batcher.live.stale:
-                        await batcher.exchange(await self._loaded(version))
-                self.trouble = ""
-            except PolysceneError as error:
-                wait, self.trouble = _AGAIN_S, f"a version cannot be loaded: {error.what}"
-                _LOG.error("%s; version '%s' goes on serving", self.trouble, serving)
+                await self._follow()
+                wait, self.trouble = _WATCH_S, ""
+            except Exception as error:  # whatever it is, the next version has to be noticed
+                what = error.what if isinstance(error, PolysceneError) else f"{type(error).__name__}: {error}"
+                wait, self.trouble = _AGAIN_S, f"a version cannot be loaded: {what}"
+                _LOG.error("%s; version '%s' goes on serving", self.trouble, self.serving)
+
+    async def _follow(self) -> None:
+        """Answer with what is promoted, and with nothing of who was erased."""
+        # What is promoted is read when nobody is changing it: else this would go back behind the change.
+        async with self._changing:
+            promoted = self.deployment.promoted()
+            wanted = promoted.version if promoted else self.serving
+            if wanted != self.serving or self.batcher.live.stale:
+                await self._exchange(await self._loaded(wanted))
+            for version, batcher in self.others.items():
+                if batcher.live.stale:
+                    await batcher.exchange(await self._loaded(version))
 
     async def _change(self, version: str, decide: Callable[[], Promoted], by: str) -> Promoted:
         async with self._changing:
@@ -106,13 +107,17 @@ class Versions:
                     fix=f"version '{self.serving}' goes on serving; {error.fix or 'promote another'}",
                 ) from error
             promoted = await asyncio.to_thread(decide)
-            await self._exchange(live)
+            if promoted.version == version:  # else another process was quicker, and is followed in a moment
+                await self._exchange(live)
             self.trouble = ""
             return promoted
 
     def _note_refusal(self, version: str, by: str, why: str) -> None:
-        with self.deployment.locked():
-            self.deployment.audit.note("refuse", by=by, version=version, why=why)
+        try:
+            with self.deployment.locked():
+                self.deployment.audit.note("refuse", by=by, version=version, why=why)
+        except PolysceneError as error:
+            _LOG.error("version '%s' cannot be loaded (%s), and that cannot be noted: %s", version, why, error)
 
     async def _loaded(self, version: str) -> Live:
         """A version that is ready to answer."""

@@ -18,6 +18,7 @@ from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Request
 from polyscene.serving.live import Live
+from polyscene.serving.queueing import Busy
 from polyscene.serving.startup import load_promoted, loader
 from polyscene.testing.runs import host_of
 from tests.serving.http import served_plugin
@@ -76,6 +77,24 @@ def test_a_request_that_breaks_the_model_breaks_no_other(live: Live, monkeypatch
     assert isinstance(found[3], ZeroDivisionError)
     assert isinstance(found[10], ServingError)
     assert all(len(one.items) == 4 for place, one in enumerate(found) if place not in (3, 10))
+
+
+def test_a_full_queue_has_room_for_another_version(live: Live) -> None:
+    async def exchange() -> tuple[Any, ...]:
+        batcher, let, begun = Batcher(live, room=1, most=64), threading.Event(), threading.Event()
+        busy = asyncio.ensure_future(batcher.do(lambda _: (begun.set(), let.wait(10))))
+        await asyncio.to_thread(begun.wait, 10)
+        waiting = asyncio.ensure_future(batcher.ask(ASKED[0]))
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await batcher.ask(ASKED[1])
+        exchanged = asyncio.ensure_future(batcher.exchange(live))
+        let.set()
+        found = await asyncio.gather(busy, waiting, exchanged)
+        batcher.close()
+        return tuple(found)
+
+    assert asyncio.run(exchange())[2] is None
 
 
 def test_an_event_that_cannot_be_followed_stops_no_answer(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:

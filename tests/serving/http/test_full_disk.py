@@ -87,7 +87,9 @@ def test_a_full_disk(disk: Disk, serve: Serve, runs: tuple[Path, Path]) -> None:
     server = serve(f"run={runs[0]}", "texts=false", deployment=disk.folder / "deployment")
     deployment = Deployment(server.deployment)
     second = deployment.adopt(runs[1], by="test")
-    with Client(server.url, timeout=60) as client:
+    with server.client() as client:
+        client.ready()
+    with Client(server.url, timeout=60) as client:  # which does not try again what is refused
         first = client.models().serving
         client.feedback([CLICK | {"event_id": "before"}])
 
@@ -118,6 +120,7 @@ def test_a_full_disk(disk: Disk, serve: Serve, runs: tuple[Path, Path]) -> None:
         assert client.recommend("books", user="u01", k=3).degraded == []
         kept = [event["event_id"] for event in client.export_user("zoe").events]
         assert kept == ["before", "during"]
+        _without_a_promotion(client, deployment)
     server.kill()
     for name in ("audit.jsonl", "items.jsonl"):
         lines = (server.deployment / name).read_text().splitlines()
@@ -127,3 +130,41 @@ def test_a_full_disk(disk: Disk, serve: Serve, runs: tuple[Path, Path]) -> None:
     assert promoted.version == second
     assert promoted.time <= time.time()
     assert not [one for one in deployment.audit.entries() if one["action"] == "erase"]
+
+
+def _without_a_promotion(client: Client, deployment: Deployment) -> None:
+    """``promoted.json`` is damaged under the server: it says so, goes on, and takes a promotion that is whole."""
+    path, serving = deployment.folder / "promoted.json", client.models().serving
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20])
+    until(lambda: client.ready().status == "degraded")
+    assert "promoted.json" not in client.ready().problems[0]
+    assert client.recommend("books", user="u01", k=3).model == serving
+    with pytest.raises(ServingError, match="the file is damaged"):
+        client.models()
+    path.write_bytes(whole)
+    client.roll_back()
+    assert client.ready().status == "ok"
+    client.promote(serving)
+
+
+def test_a_deployment_that_is_gone(serve: Serve, runs: tuple[Path, Path]) -> None:
+    server = serve(f"run={runs[0]}", "texts=false")
+    with server.client() as client:
+        client.ready()
+    with Client(server.url, timeout=60) as client:  # which does not try again what is refused
+        serving = client.models().serving
+        shutil.rmtree(server.deployment)
+        shown = client.recommend("books", user="u01", k=3)
+        assert (len(shown.items), shown.model) == (3, serving)
+        assert shown.degraded
+        assert client.ready().status == "degraded"
+        refused = httpx2.post(f"{server.url}/v1/feedback", json={"events": [CLICK]})
+        assert (refused.status_code, refused.json()["error"]["kind"]) == (503, "feedback_log")
+        for ask in (lambda: client.promote(serving), client.roll_back, lambda: client.put_items("books", [FRESH])):
+            with pytest.raises(ServingError):
+                ask()
+        assert client.recommend("books", user="u01", k=3).model == serving
+        assert client.score("books", ["fresh"], user="u01").unknown_items == ["fresh"]
+    assert server.stop() == 0
+    assert "Traceback" not in "".join(server.said)
