@@ -12,7 +12,7 @@ def basket_rows(purchases: pd.DataFrame, dropped: dict[str, int]) -> pd.DataFram
     """One row per household, item and basket, oldest first, with what is known about the step."""
     keys = ["user_id", "basket_id", "item_id"]
     # With the categories in order the rows come out alike from whichever files they were read.
-    purchases = purchases.assign(**{name: _in_order(purchases[name].array) for name in keys})
+    purchases = purchases.assign(**{name: _in_order(pd.Categorical(purchases[name])) for name in keys})
     codes = {name: purchases[name].cat.codes.to_numpy() for name in keys}
     order = np.lexsort((codes["item_id"], codes["basket_id"], purchases["timestamp"].to_numpy(), codes["user_id"]))
     rows = purchases.iloc[order].reset_index(drop=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from polyscene.data.ids import blocks, series, values_of
 
@@ -32,14 +34,14 @@ def fingerprint(frames: Mapping[str, pd.DataFrame], salt: str = "") -> str:
 
 def _update(digest: Any, array: Any) -> None:
     if isinstance(array, pd.Categorical):
-        _update(digest, array.categories.to_numpy(dtype=object))
+        _update(digest, array.categories.array)
         _update_numbers(digest, array.codes)
     elif isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
         _update_numbers(digest, array)
     else:
         digest.update(b"text")
         for block in blocks(len(array), _TEXT_BLOCK):
-            digest.update(json.dumps(_plain_block(np.asarray(array[block], dtype=object))).encode())
+            digest.update(_as_json(array[block]))
 
 
 def _update_numbers(digest: Any, values: np.ndarray) -> None:
@@ -48,6 +50,26 @@ def _update_numbers(digest: Any, values: np.ndarray) -> None:
     digest.update(np.dtype(wide).str.encode())
     for block in blocks(len(values)):
         digest.update(np.ascontiguousarray(values[block], dtype=wide).data)
+
+
+def _as_json(values: Any) -> bytes:
+    """The JSON of a list of values; plain texts, as ids and names of relations are, without an object for each."""
+    if isinstance(values.dtype, pd.StringDtype):
+        text = pa.array(values, pa.large_string())
+        if isinstance(text, pa.LargeStringArray) and len(text) and not text.null_count and _is_plain(text):
+            whole = pa.LargeListArray.from_arrays(pa.array([0, len(text)], pa.int64()), text)
+            joined = pc.call_function("binary_join", [whole, pa.scalar('", "', pa.large_string())])
+            return b'["' + joined[0].as_buffer().to_pybytes() + b'"]'
+    return json.dumps(_plain_block(np.asarray(values, dtype=object))).encode()
+
+
+def _is_plain(text: pa.LargeStringArray) -> bool:
+    """Whether JSON writes all texts as they are: ASCII without control characters, quotes and backslashes."""
+    _, ends, content = text.buffers()
+    end_N = np.frombuffer(ends, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+    byte_N = np.frombuffer(content or b"", dtype=np.uint8)[end_N[0] : end_N[-1]]
+    special = (byte_N < ord(" ")) | (byte_N > ord("~")) | (byte_N == ord('"')) | (byte_N == ord("\\"))
+    return not special.any()
 
 
 def _plain_block(values: np.ndarray) -> list[Any]:
