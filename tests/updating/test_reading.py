@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from polyscene.data.phases import Phase
 from polyscene.feedback import Impression, Reaction, open_log
 from polyscene.updating.config import UpdateConfig
 from polyscene.updating.joining import join
@@ -124,21 +125,25 @@ def test_new_rows_come_after_those_of_the_data(name: str) -> None:
     reactions = [reaction(number, user=f"u{number % 5:02}") for number in range(1, 21)]
     rows, _, loaded = made(name, [*reactions, reaction(21, user="zoe")])
     joined = join(loaded, rows, np.arange(len(rows)) >= 16, ["ann", "zoe"])
-    events, users = joined.events, len(loaded.tables.users)
+    served, learned, users = joined.served, joined.learned, len(loaded.tables.users)
     assert joined.loaded.tables.users["user_id"].tolist()[users:] == ["zoe", "ann"]
-    assert len(events.item_R) == len(loaded.events.item_R) + len(rows)
-    for user in (1, 3, users):
-        numbers = joined.number_R[events.start_UP[user, 0] : events.start_UP[user, 3]].tolist()
-        own = [int(n) for n, who in zip(rows.number_X, rows.user_X, strict=True) if who == user]
-        assert [n for n in numbers if n] == own
-        assert numbers == sorted(numbers), "old rows first"
-        held = joined.number_R[events.start_UP[user, 2] : events.start_UP[user, 3]].tolist()
-        assert held == [n for n in own if n > 16]
-    assert int(joined.new_R.sum()) == 16
-    validation = int((loaded.split.phase_R == 2).sum())
-    assert int(joined.old_R.sum()) == loaded.split.count(0)
-    assert validation, "rows of validation are never replayed"
-    replayed = joined.replayed(50, seed=0)
-    assert int(replayed.sum()) == 50
-    assert not (replayed & ~joined.old_R).any()
-    assert not torch.equal(replayed, joined.replayed(50, seed=1))
+    for laid in (served, learned):
+        start_UP = laid.events.start_UP
+        assert len(laid.events.item_R) == len(loaded.events.item_R) + len(rows)
+        for user in (1, 3, users):
+            own = [int(number) for number, who in zip(rows.number_X, rows.user_X, strict=True) if who == user]
+            numbers = laid.number_R[start_UP[user, 0] : start_UP[user, 3]].tolist()
+            assert [number for number in numbers if number] == own
+            assert numbers == sorted(numbers), "old rows first"
+            held = laid.number_R[start_UP[user, 2] : start_UP[user, 3]].tolist()
+            assert held == [number for number in own if number > 16]
+        assert int(laid.new_R.sum()) == 16
+        assert int(laid.old_R.sum()) == loaded.split.count(Phase.TRAIN)
+        replayed = laid.replayed(50, seed=0)
+        assert int(replayed.sum()) == 50
+        assert not (replayed & ~laid.old_R).any(), "only what training saw is replayed"
+        assert not torch.equal(replayed, laid.replayed(50, seed=1))
+    # What training never saw is the past in serving; where order means nothing it keeps no company in learning.
+    kept = loaded.split.count(Phase.VALIDATION) + loaded.split.count(Phase.TEST) + loaded.split.count(Phase.COLD)
+    behind = [int((laid.events.start_UP[:, -1] - laid.events.start_UP[:, 3]).sum()) for laid in (served, learned)]
+    assert behind == [0, 0 if loaded.events.ordered else kept]

@@ -54,7 +54,7 @@ def learn_rows(
     Sequence model, router, what scenarios share and whatever other scenarios have stay as they are.
 
     Args:
-        model: in eval mode, bound to all rows.
+        model: in eval mode, bound to all rows as they are learned from.
         joined: the scenario.
         config: steps, rates, replay and distillation.
         rated: whether the values of new rows are ratings; if not, no rating is learned.
@@ -62,19 +62,19 @@ def learn_rows(
         progress: receives the number of finished steps.
     """
     loaded, name = joined.loaded, joined.loaded.scenario.name
-    new = int(joined.new_R.sum())
-    old_R = joined.replayed(round(config.replay * new), seed)
+    new_R = joined.learned.new_R
+    old_R = joined.learned.replayed(round(config.replay * int(new_R.sum())), seed)
     teacher = _teacher(model, joined, config, seed)
     owned = Owned(model, name, frozenset(model.shared.keys()), encoders=config.encoders)
     tensors = owned.tensors()
     before = [tensor.detach().clone() for tensor in tensors]
-    items = joined.events.item_R[joined.new_R | old_R].long().unique()
+    items = joined.learned.events.item_R[new_R | old_R].long().unique()
     tasks = model.tasks_of(name)
     for task in tasks.values():
         task.meet(items)
     learn(
         model,
-        joined.labelled(joined.new_R | old_R),
+        joined.labelled(new_R | old_R),
         ShotConfig(steps=config.steps, lr=config.lr, weight_decay=0.0, batch=config.batch),
         owned=owned,
         seed=seed,
@@ -88,7 +88,7 @@ def learn_rows(
 
 def _teacher(model: PolysceneModel, joined: Joined, config: LearnConfig, seed: int) -> Teacher | None:
     task = model.main_task(joined.loaded.scenario.name)
-    old_R = joined.replayed(config.remembered, seed)
+    old_R = joined.learned.replayed(config.remembered, seed)
     if not config.distill or not old_R.any() or not task.reads_past:
         return None
     view = joined.loaded.scenario.views[0].name

@@ -87,7 +87,7 @@ def lists_of(
     """Logged lists in the terms of the data; those with items that are not known any more are passed over."""
     users = {user: row for row, user in enumerate(joined.loaded.tables.user_ids.tolist())}
     items = set(joined.loaded.tables.item_ids.tolist())
-    start_UP, number_R = joined.events.start_UP.numpy(), joined.number_R.numpy()
+    start_UP, number_R = joined.served.events.start_UP.numpy(), joined.served.number_R.numpy()
     kept, user_L, stop_L, reward_L = [], [], [], []
     for number, one in shown:
         if not one.items or one.user not in users or not items.issuperset(one.items):
@@ -103,7 +103,7 @@ def lists_of(
 
 @torch.inference_mode()
 def place(model: PolysceneModel, subject: Subject, joined: Joined, lists: Lists) -> Placed:
-    """What a model in eval mode, bound to all rows, would have shown, from the past as it was then."""
+    """What a model in eval mode, bound to all rows as served, would have shown from the past as it was then."""
     scorer = model_scorer(model, subject, joined.loaded.config.max_history)
     views = {view.name: view for view in subject.scenario.views}
     position = {item: row for row, item in enumerate(joined.loaded.tables.item_ids.tolist())}

@@ -11,6 +11,7 @@ import numpy as np
 
 from polyscene.data.phases import Phase
 from polyscene.evaluation.evaluator import TOP
+from polyscene.evaluation.subject import Subject
 from polyscene.feedback import Impression
 from polyscene.model import PolysceneModel
 from polyscene.tasks.task import PairTask, Task
@@ -135,6 +136,7 @@ def update_scenario(
     lists = lists_of(joined, shown, prepared.feedback.brought, config.offpolicy.reward)
     measure = _Measure(session, model, joined, config, own_items)
     kept_before, held_before, placed_before = measure.kept(), measure.held(), measure.placed(lists)
+    bind_rows(session, model, joined, joined.learned)
     learned = learn_rows(
         model, joined, config.learn, rated=prepared.rows.rated, seed=config.seed, progress=progress
     )
@@ -167,25 +169,24 @@ class _Measure:
 
     def kept(self) -> dict[int, float]:
         """By user, on the validation rows of the run, from what was known before them."""
-        bind_rows(self.session, self.model, self.joined, new=False)
-        subject = subject_of(self.session, self.joined, new=False)
+        bind_rows(self.session, self.model, self.joined, None)
+        subject = subject_of(self.session, self.joined, None)
         self.model.observe(self.name, subject.events, (Phase.TRAIN, Phase.KNOWN))
         return figures(self.model, subject, self.length, limit=self.config.kept_users, n_items=self.own_items)
 
     def held(self) -> dict[int, float]:
         """By user, on new rows that are held out; counted is what the run's data holds, as in serving."""
-        self._with_new_rows()
-        subject = subject_of(self.session, self.joined, new=True)
+        subject = self._with_new_rows()
         return figures(self.model, subject, self.length, limit=self.config.kept_users)
 
     def placed(self, lists: Lists) -> Placed:
         """What the model would have shown in place of lists of the log."""
-        self._with_new_rows()
-        return place(self.model, subject_of(self.session, self.joined, new=True), self.joined, lists)
+        return place(self.model, self._with_new_rows(), self.joined, lists)
 
-    def _with_new_rows(self) -> None:
-        bind_rows(self.session, self.model, self.joined, new=True)
-        self.model.observe(self.name, subject_of(self.session, self.joined, new=False).events, Phase)
+    def _with_new_rows(self) -> Subject:
+        bind_rows(self.session, self.model, self.joined, self.joined.served)
+        self.model.observe(self.name, subject_of(self.session, self.joined, None).events, Phase)
+        return subject_of(self.session, self.joined, self.joined.served)
 
 
 def _users(shown: Sequence[tuple[int, Impression]]) -> list[str]:
