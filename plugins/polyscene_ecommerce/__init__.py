@@ -63,7 +63,11 @@ SCENARIO = Scenario(
     event_columns=(Number("price"), Number("basket_size"), Number("gap_days"), Number("repeat")),
     tasks=(TaskSpec("purchase"),),
     views=(View("new", mask_history=True), View("all", mask_history=False)),
-    priors=(PriorSpec("linear"), PriorSpec("recent_popularity"), PriorSpec("personal_frequency")),
+    priors=(
+        PriorSpec("linear", {"half_life_days": 252.0}),
+        PriorSpec("recent_popularity"),
+        PriorSpec("personal_frequency"),
+    ),
     together=True,
     config=EcommerceConfig,
 )

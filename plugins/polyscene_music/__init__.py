@@ -47,7 +47,12 @@ SCENARIO = Scenario(
     item_columns=(Text(), Id(), Column("item_id", encoder="tag_profile")),
     user_columns=(Id(space="lastfm_user"),),
     tasks=(TaskSpec("ranking", options={"loss": "listener_confidence"}),),
-    priors=(PriorSpec("linear", {"l2": 2000.0, "log_weights": True}), PriorSpec("content")),
+    # Friends come from the social scenario, where it is part of the run.
+    priors=(
+        PriorSpec("linear", {"l2": 2000.0, "log_weights": True}),
+        PriorSpec("content"),
+        PriorSpec("social_neighbors", {"optional": True}),
+    ),
     user_space="lastfm_user",
     config=MusicConfig,
 )

@@ -44,7 +44,11 @@ SCENARIO = Scenario(
     user_columns=(Id(space=SPACE), Column("user_id", encoder="friends", options={"space": SPACE})),
     tasks=(TaskSpec("link", options={"loss": "activity_debiased"}),),
     # Artists come from the music scenario, where it is part of the run.
-    priors=(PriorSpec("random_walk"), PriorSpec("neighbor_similarity", {"column": "artists", "optional": True})),
+    priors=(
+        PriorSpec("random_walk"),
+        PriorSpec("linear", {"l2": 50.0}),
+        PriorSpec("neighbor_similarity", {"column": "artists", "optional": True}),
+    ),
     user_space=SPACE,
     item_space=SPACE,
     config=SocialConfig,
@@ -67,10 +71,12 @@ def polyscene_components() -> list[Component]:
 def polyscene_enrich(
     scenario: str, tables: Tables, loaded: Mapping[str, Tables], splits: Mapping[str, Split]
 ) -> Enrichment | None:
-    """What people listen to, as text, where the music scenario is part of the run (its train rows only)."""
-    if scenario != SCENARIO.name or "music" not in loaded or "music" not in splits:
+    """What people listen to, and who are friends among listeners, from train rows of the other scenario."""
+    other = {SCENARIO.name: "music", "music": SCENARIO.name}.get(scenario)
+    if other is None or other not in loaded or other not in splits:
         return None
-    return imported("polyscene_social.listening", "listening")(tables, loaded["music"], splits["music"])
+    work = "listening" if scenario == SCENARIO.name else "friendship"
+    return imported("polyscene_social.listening", work)(tables, loaded[other], splits[other])
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""A person's favorite artists as text, for people who are listeners as well."""
+"""People who are listeners as well: their favorite artists as text, and their friends among listeners."""
 
 from __future__ import annotations
 
@@ -45,3 +45,23 @@ def listening(people: Tables, music: Tables, split: Split) -> Enrichment | None:
     )
     note = f"favorite artists of {len(frame)} of {len(people.items)} people, from training rows of music"
     return Enrichment(items=frame, item_columns=(Text(COLUMN),), note=note)
+
+
+def friendship(music: Tables, people: Tables, split: Split) -> Enrichment | None:
+    """Links among listeners who are friends, from training rows of social only.
+
+    Returns:
+        The links; or ``None`` where no listener is a person of the social scenario.
+    """
+    row_R = np.flatnonzero(split.phase_R == Phase.TRAIN)
+    links = pd.DataFrame(
+        {
+            "user_id": people.user_ids.to_numpy(dtype=object)[people.user_R[row_R]],
+            "friend_id": people.item_ids.to_numpy(dtype=object)[people.item_R[row_R]],
+        }
+    )
+    known = music.user_ids.intersection(people.user_ids)
+    if not len(known):
+        return None
+    note = f"friends of {len(known)} of {len(music.user_ids)} listeners, from training rows of social"
+    return Enrichment(links=links, note=note)

@@ -18,5 +18,9 @@ class TestLinearWithWeights(TestLinear):
     options = {"l2": 5.0, "log_weights": True}
 
 
+class TestLinearThatAges(TestLinear):
+    options = {"l2": 5.0, "half_life_days": 5.0}
+
+
 class TestTruncatedLinear(TestLinear):
     options = {"l2": 5.0, "limit": 5, "rank": 11}

@@ -91,6 +91,22 @@ class TestLinear:
         # Where a score is nearly 0, its logarithm above the unit magnifies rounding.
         assert_allclose(score_UN, self.expected(events, log_weights=log_weights), rtol=1e-3, atol=1e-3)
 
+    @pytest.mark.parametrize("days", [0.0, 2.0])
+    def test_what_was_long_ago_says_less(self, days: float) -> None:
+        events = make_events("baskets")
+        x_UN, aged_UN = np.zeros((2, events.n_users, events.n_items))
+        for user, rows in enumerate(histories(events)):
+            for row in rows:  # oldest first: the last row of an item decides
+                x_UN[user, row.item] = 1
+                ago = (rows[-1].time - row.time) / 86_400
+                aged_UN[user, row.item] = 0.5 ** (ago / days) if days else 1
+        inverse_NN = np.linalg.inv(x_UN.T @ x_UN + 5 * np.eye(events.n_items))
+        map_NN = -inverse_NN / np.diag(inverse_NN)
+        np.fill_diagonal(map_NN, 0)
+        expected_UN = np.log1p(np.maximum(aged_UN @ map_NN, 0) / self.UNIT)
+        score_UN = scores_of("linear", events, "baskets", l2=5.0, half_life_days=days)
+        assert_allclose(score_UN, expected_UN, rtol=1e-3, atol=1e-3)
+
     def test_with_more_items_than_users_the_map_is_the_same(self) -> None:
         events = make_events("friends")
         wide = replace(events, n_items=20)  # what nobody has changes the form and no score
@@ -201,6 +217,24 @@ class TestNeighborSimilarity:
         score_UN = scores_of("neighbor_similarity", events, kind)
         assert_allclose(score_UN, query_UV @ vector_NV.T, atol=1e-6)
         assert not score_UN[:, -1].any(), "what has no tags is like nothing"
+
+
+class TestSocialNeighbors:
+    @pytest.mark.parametrize("kind", ["viewers", "listeners", "friends"])
+    def test_a_mean_over_linked_users(self, kind: str) -> None:
+        events = make_events(kind)
+        weight_UN = np.zeros((events.n_users, events.n_items))
+        for user, rows in enumerate(histories(events)):
+            for row in rows:
+                weight_UN[user, row.item] += row.value
+        links = make_data(events, kind).tables.links.astype("int64")
+        expected_UN = np.zeros_like(weight_UN)
+        for user, friends in links.groupby("user_id")["friend_id"]:
+            linked = sorted(set(friends) - {user})
+            expected_UN[user] = np.log1p(np.log1p(weight_UN[linked]).mean(axis=0) / 0.5)
+        assert links.duplicated().any()
+        assert (links["user_id"] == links["friend_id"]).any()
+        assert_allclose(scores_of("social_neighbors", events, kind, unit=0.5), expected_UN, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "decay"), [("viewers", 1.0), ("baskets", 0.5), ("listeners", 0.5)])

@@ -16,6 +16,7 @@ from polyscene.data.phases import Phase
 from polyscene.errors import ConfigError, DataError
 from polyscene.registry.host import load_host
 from polyscene.testing.histories import make_data, make_events
+from polyscene.testing.windows import pasts
 from tests.priors.small import HOST, built
 from tests.tiny import ADS, FACTS, SHOP, tiny_config
 
@@ -78,6 +79,13 @@ def test_one_labelled_row_among_rows_with_times_is_enough() -> None:
             "reads the column 'tag' of items, which is not there: did you mean 'tags'",
         ),
         (
+            "linear",
+            "listeners",
+            as_it_is,
+            {"half_life_days": 5.0},
+            "has a half-life, and the rows have no times: write half_life_days: 0",
+        ),
+        (
             "co_occurrence",
             "listeners",
             as_it_is,
@@ -96,6 +104,17 @@ def test_data_that_cannot_support_it(
     assert caught.value.fix
 
 
+def test_neighbors_without_links() -> None:
+    data = make_data(make_events("viewers"), "viewers")
+    data = replace(data, tables=replace(data.tables, links=None))
+    component = HOST.component("prior", "social_neighbors")
+    with pytest.raises(DataError, match=r"(?s)and there are none.*leave it out, or give the tables links"):
+        component.build(component.config(), data=data)
+    silent = component.build(component.config(optional=True), data=data)
+    silent.observe(data.events, [Phase.TRAIN])
+    assert not silent(pasts(data.events)).any()
+
+
 def test_content_without_texts() -> None:
     data = replace(make_data(make_events("viewers"), "viewers"), item_vectors=lambda: None)
     component = HOST.component("prior", "content")
@@ -107,7 +126,11 @@ def test_content_without_texts() -> None:
     ("scenario", "priors", "says"),
     [
         (SHOP, ["colinear"], ["there is no prior called 'colinear': did you mean 'linear'?"]),
-        (SHOP, [{"name": "linear", "l3": 5}], ["no option", "prior 'linear'.l3': Known: first_gate, l2, limit"]),
+        (
+            SHOP,
+            [{"name": "linear", "l3": 5}],
+            ["no option", "'linear'.l3': Known: first_gate, half_life_days, l2"],
+        ),
         (SHOP, [{"name": "linear", "l2": -1}], ["prior 'linear'.l2' is -1"]),
         (SHOP, ["linear", {"name": "linear", "l2": 5}], ["prior 'linear' is named 2 times: name each once"]),
         (SHOP, 3, ["'scenario.shop.priors' is 3 (int); a list"]),

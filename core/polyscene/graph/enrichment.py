@@ -18,7 +18,7 @@ ENTITY_COLUMN, FACTS_COLUMN = "graph_entity", "graph_facts"
 
 @dataclass(frozen=True)
 class Enrichment:
-    """Extra columns for the items of a scenario.
+    """Extra columns for the items of a scenario, or links among its users.
 
     The engine puts a learned gate behind each column that starts closed, so that the enriched scenario begins
     exactly where it was without enrichment.
@@ -26,13 +26,15 @@ class Enrichment:
     Args:
         items: a frame with ``item_id`` and the new columns; items that are missing get no value.
         item_columns: how the new columns are encoded.
+        links: a frame with ``user_id`` and ``friend_id``, for priors; those of unknown users are left out.
         note: one line for the log: what was added, for how many items.
         graph: where the columns come from a knowledge graph, that graph: encoders read it, ``recommend`` explains
             with it, and the controls ``no_graph`` and ``shuffled_links`` know by it what to change.
     """
 
-    items: pd.DataFrame
-    item_columns: tuple[Column, ...]
+    items: pd.DataFrame | None = None
+    item_columns: tuple[Column, ...] = ()
+    links: pd.DataFrame | None = None
     note: str = ""
     graph: ItemGraph | None = None
 
@@ -63,4 +65,4 @@ def graph_enrichment(
             frame[ENTITY_COLUMN] = list(graph.entity_of.values())
             given = {"space": space, **options.get(way, {})}
             columns.append(Column(ENTITY_COLUMN, encoder=encoder, options=given))
-    return Enrichment(frame, tuple(columns), note, graph)
+    return Enrichment(frame, tuple(columns), note=note, graph=graph)

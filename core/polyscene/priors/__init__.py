@@ -10,6 +10,7 @@ from polyscene.priors import (
     random_walk,
     recent_popularity,
     similarity,
+    social_neighbors,
 )
 from polyscene.priors.prior import Prior, PriorConfig, PriorData
 
@@ -23,6 +24,7 @@ COMPONENTS = [
         random_walk,
         recent_popularity,
         similarity,
+        social_neighbors,
     )
 ]
 

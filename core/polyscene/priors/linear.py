@@ -18,7 +18,7 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.errors import DataError
-from polyscene.priors.counting import counted, log_above, on_device, per_item
+from polyscene.priors.counting import counted, half_life_weights, log_above, on_device, per_item
 from polyscene.priors.prior import Prior, PriorConfig, PriorData
 from polyscene.registry.components import Component
 
@@ -32,6 +32,8 @@ class LinearConfig(PriorConfig):
     Args:
         l2: regularization; larger with more users per item.
         log_weights: weigh an item of a history by log(1 + sum of its values) rather than 1.
+        half_life_days: an item of a history says half as much for each such span between its last row and the
+            user's last row; 0 believes all alike. What is counted does not age.
         limit: users or items, whichever are fewer, up to which the map is exact: its inverse is a dense matrix of
             that size, 4 bytes a cell.
         rank: above the limit, the number of singular vectors that stand for the rows; 0 refuses such data.
@@ -40,6 +42,7 @@ class LinearConfig(PriorConfig):
 
     l2: float = bounded(500.0, at_least=1e-6)
     log_weights: bool = False
+    half_life_days: float = bounded(0.0, at_least=0)
     limit: int = bounded(20_000, at_least=1)
     rank: int = bounded(512, at_least=0)
     unit: float = bounded(0.01, at_least=1e-9)
@@ -56,13 +59,20 @@ class Linear(Prior):
     it, y, changes the Gram matrix by ``yy' - xx'``, of rank two.
 
     Raises:
-        DataError: users and items are more than ``limit``, and ``rank`` is 0.
+        DataError: users and items are more than ``limit``, and ``rank`` is 0; or a half-life is asked for, and the
+            rows have no times.
     """
 
     config: LinearConfig
 
     def __init__(self, config: LinearConfig, data: PriorData) -> None:
         super().__init__(config, data)
+        if config.half_life_days > 0 and not bool(data.events.time_R.any()):
+            raise DataError(
+                "prior 'linear' has a half-life, and the rows have no times",
+                where=data.where,
+                fix="write half_life_days: 0 to believe all rows alike",
+            )
         size = min(data.events.n_users, data.events.n_items)
         if size > config.limit and config.rank == 0:
             raise DataError(
@@ -85,7 +95,7 @@ class Linear(Prior):
             self.map = _ByUsers(matrix, self.config.l2, device)
 
     def forward(self, past: Windows, hidden: Windows | None = None) -> Tensor:
-        x_QN = self._weights(past, past.valid_BT)
+        x_QN = self._aged(past, self._weights(past, past.valid_BT))
         p_QN, diagonal_QN = self.map.times(x_QN), self.map.diagonal_N
         if hidden is not None:
             # Only labelled rows were counted, so only they can be taken out; what is left was counted as well.
@@ -114,6 +124,14 @@ class Linear(Prior):
         if more is not None and which_QH is not None:
             sums_QN = sums_QN + self._sums(more, which_QH)
         return torch.log1p(sums_QN.clamp(min=0)) if self.config.log_weights else (sums_QN > 0).float()
+
+    def _aged(self, past: Windows, x_QN: Tensor) -> Tensor:
+        """The weights of a history, less for what was long ago."""
+        if self.config.half_life_days == 0:
+            return x_QN
+        weight_QL = half_life_weights(past, self.config.half_life_days)
+        item_QL = past.item_BT.clamp(max=self.n_items - 1)  # x is 0 for what came later
+        return x_QN * torch.zeros_like(x_QN).scatter_reduce(1, item_QL, weight_QL, "amax")
 
     def _sums(self, rows: Windows, which_QL: Tensor) -> Tensor:
         value_QL = rows.value_BT if self.config.log_weights else torch.ones_like(rows.value_BT)

@@ -96,8 +96,8 @@ def checked_enrichment(found: Any, tables: Tables) -> Enrichment | None:
     """What ``polyscene_enrich`` returned for a scenario with these tables.
 
     Raises:
-        PluginError: a wrong type, ids that are missing or repeated, or columns that are declared and not there, or
-            there already.
+        PluginError: a wrong type, ids that are missing or repeated, columns that are declared and not there, or
+            there already, or links without both of their columns.
     """
     from polyscene.graph.enrichment import Enrichment  # brings torch, which listing plugins does not need
 
@@ -105,6 +105,12 @@ def checked_enrichment(found: Any, tables: Tables) -> Enrichment | None:
         return None
     if not isinstance(found, Enrichment):
         raise PluginError(f"polyscene_enrich returned {_shown(found)}; an Enrichment or None is expected")
+    if found.links is not None and not {"user_id", "friend_id"} <= set(found.links):
+        raise PluginError(f"its links need the columns user_id and friend_id; they have {list(found.links)}")
+    if found.items is None:
+        if found.item_columns:
+            raise PluginError("its enrichment declares columns and brings no frame of items")
+        return found
     columns = [str(column) for column in found.items.columns]
     if "item_id" not in columns or found.items["item_id"].duplicated().any():
         raise PluginError(f"its enrichment needs a column item_id without repeated ids; it has {columns}")

@@ -53,6 +53,8 @@ def make_events(kind: str, seed: int = 0) -> Events:
 def make_data(events: Events, kind: str, seed: int = 1) -> PriorData:
     """What priors may read beside rows: id, ``tags`` (the last item has none) and text vector of each item.
 
+    Users have links to one another, some twice and some to themselves; the last one has none.
+
     Args:
         events: the rows.
         kind: one of :data:`KINDS`.
@@ -64,11 +66,13 @@ def make_data(events: Events, kind: str, seed: int = 1) -> PriorData:
     tags[-1] = ""
     items = pd.DataFrame({"item_id": [str(item) for item in range(events.n_items)], "tags": tags})
     users = pd.DataFrame({"user_id": [str(user) for user in range(events.n_users)]})
+    links = pd.DataFrame(generator.integers(events.n_users - 1, size=(40, 2)), columns=["user_id", "friend_id"])
+    links = pd.concat([links, links[:1], links[:1].assign(friend_id=links["user_id"])]).astype(str)
     user_R, row_R = events.rows(Phase, context=True)
     rows = pd.DataFrame({"user_id": user_R.astype(str), "item_id": events.item_R.numpy()[row_R].astype(str)})
     same = kind == FRIENDS and events.n_users == events.n_items
     own_item_U = torch.arange(events.n_users) if same else None
-    return PriorData(f"scenario.{kind}", events, Tables(items, rows, users), own_item_U, lambda: vectors_Nh)
+    return PriorData(f"scenario.{kind}", events, Tables(items, rows, users, links), own_item_U, lambda: vectors_Nh)
 
 
 def without_rows(events: Events, rows: Tensor) -> Events:

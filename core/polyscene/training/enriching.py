@@ -84,7 +84,7 @@ def _with(before: Enriched, enrichment: Enrichment, plugin: str) -> Enriched:
     scenario, added = before.scenario, _names(enrichment.item_columns)
     return Enriched(
         replace(scenario, item_columns=(*scenario.item_columns, *enrichment.item_columns)),
-        replace(before.tables, items=_with_columns(before.tables.items, enrichment, plugin)),
+        _with_links(_with_columns(before.tables, enrichment.items, plugin), enrichment.links, plugin),
         (*before.gated, *added),
         before.graph or enrichment.graph,
         (*before.graph_columns, *(added if enrichment.graph is not None else ())),
@@ -96,13 +96,28 @@ def _names(columns: tuple[Column, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.name for column in columns))
 
 
-def _with_columns(items: pd.DataFrame, enrichment: Enrichment, plugin: str) -> pd.DataFrame:
-    added = [column for column in enrichment.items.columns if column != "item_id"]
-    taken = sorted(set(added) & set(items.columns))
+def _with_columns(tables: Tables, more: pd.DataFrame | None, plugin: str) -> Tables:
+    if more is None:
+        return tables
+    taken = sorted({str(column) for column in more if column != "item_id"} & set(map(str, tables.items)))
     if taken:
         raise DataError(
             f"the enrichment brings columns that the items already have: {', '.join(taken)}",
             where=f"plugin {plugin}",
             fix="give the enriched columns other names",
         )
-    return items.merge(enrichment.items, on="item_id", how="left", validate="one_to_one")
+    return replace(tables, items=tables.items.merge(more, on="item_id", how="left", validate="one_to_one"))
+
+
+def _with_links(tables: Tables, links: pd.DataFrame | None, plugin: str) -> Tables:
+    if links is None:
+        return tables
+    if tables.links is not None:
+        raise DataError(
+            "the enrichment brings links among users, and there are some already",
+            where=f"plugin {plugin}",
+            fix="let the data or one enricher bring them",
+        )
+    ends = links[["user_id", "friend_id"]]
+    known = ends.isin(list(tables.user_ids)).all(axis=1)
+    return replace(tables, links=ends.loc[known].reset_index(drop=True))
