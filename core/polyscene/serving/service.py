@@ -25,6 +25,7 @@ from polyscene.serving.live import ERASED, Live
 from polyscene.serving.metrics import Metrics
 from polyscene.serving.startup import log_address
 from polyscene.serving.versions import Versions
+from polyscene.serving.watching import Watch, Watched
 
 _LOG_WAIT_S = 2.0
 _BEHIND = "what users did lately is not known: the feedback log or the items cannot be read"
@@ -90,6 +91,7 @@ class Service:
         self.versions = Versions(
             self.deployment, self.batcher, self.log, self._load, self.metrics, others=self._others
         )
+        self.watch = Watch(self.plan, self.log, self.deployment.folder / ERASED)
         self.metrics.serves(live.engine.version)
 
     def close(self) -> None:
@@ -154,6 +156,10 @@ class Service:
     async def scenarios(self) -> list[ScenarioInfo]:
         """What is served."""
         return await self.batcher.do(lambda live: live.engine.scenarios())
+
+    async def experiments(self) -> dict[str, Watched]:
+        """The experiments that run, and what they brought."""
+        return await asyncio.to_thread(self.watch.look)
 
     async def export(self, user: str) -> list[dict[str, Any]]:
         """What was kept of a user: events with their numbers."""

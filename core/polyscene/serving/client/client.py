@@ -13,6 +13,7 @@ from polyscene.serving.client.transport import Transport
 from polyscene.serving.schemas import (
     Accepted,
     Erased,
+    ExperimentOut,
     FeedbackIn,
     History,
     HistoryIn,
@@ -120,6 +121,10 @@ class Client:
     def scenarios(self) -> list[ScenarioOut]:
         """What is served."""
         return [ScenarioOut.model_validate(one) for one in self._transport.send("GET", "/v1/scenarios")]
+
+    def experiments(self) -> list[ExperimentOut]:
+        """What the experiments that run brought so far."""
+        return [ExperimentOut.model_validate(one) for one in self._transport.send("GET", "/v1/experiments")]
 
     def models(self) -> Model:
         """The version that serves, and those that could."""

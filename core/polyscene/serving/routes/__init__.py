@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from polyscene.serving.routes import feedback, health, items, models, page, recommend, scenarios, users
+from polyscene.serving.routes import (
+    experiments,
+    feedback,
+    health,
+    items,
+    models,
+    page,
+    recommend,
+    scenarios,
+    users,
+)
 
 ROUTERS = (
     recommend.router,
     items.router,
     feedback.router,
     scenarios.router,
+    experiments.router,
     models.router,
     users.router,
     users.history,

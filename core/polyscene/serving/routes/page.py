@@ -23,8 +23,14 @@ async def page() -> Response:
 
 @router.get("/page.js")
 async def script() -> Response:
-    """Its script."""
+    """What asks for recommendations and takes reactions."""
     return Response(_FOLDER.joinpath("page.js").read_bytes(), media_type="text/javascript")
+
+
+@router.get("/experiments.js")
+async def experiments() -> Response:
+    """What shows the experiments that run."""
+    return Response(_FOLDER.joinpath("experiments.js").read_bytes(), media_type="text/javascript")
 
 
 @router.get("/page.css")

@@ -20,6 +20,7 @@ from polyscene.serving.schemas.answers import (
     UserData,
 )
 from polyscene.serving.schemas.errors import ErrorBody, Problem
+from polyscene.serving.schemas.experiments import ArmOut, Change, ExperimentOut, LookOut
 from polyscene.serving.schemas.requests import (
     EventIn,
     FeedbackIn,
@@ -37,10 +38,13 @@ from polyscene.serving.schemas.requests import (
 
 __all__ = [
     "Accepted",
+    "ArmOut",
+    "Change",
     "Column",
     "Erased",
     "ErrorBody",
     "EventIn",
+    "ExperimentOut",
     "FeedbackIn",
     "HadItem",
     "History",
@@ -48,6 +52,7 @@ __all__ = [
     "ImpressionIn",
     "Item",
     "ItemsIn",
+    "LookOut",
     "Model",
     "ModelVersion",
     "Problem",
