@@ -20,6 +20,7 @@ from polyscene.serving.keys import KeyFile
 from polyscene.serving.limits import RateLimit
 from polyscene.serving.problems import Refusal, refusal_of
 from polyscene.serving.routes import ROUTERS
+from polyscene.serving.routes.health import keep_measuring
 from polyscene.serving.service import Service
 
 _ABOUT = """Recommendations for every scenario of a trained run, and feedback on them.
@@ -38,9 +39,10 @@ def create_app(service: Service, keys: KeyFile | None = None) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(service.versions.watch())
+        tasks = [asyncio.create_task(service.versions.watch()), asyncio.create_task(keep_measuring(service))]
         yield
-        watching.cancel()
+        for task in tasks:
+            task.cancel()
 
     app = bare_app(lifespan)
     app.state.service = service

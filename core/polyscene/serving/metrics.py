@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -26,10 +29,17 @@ class Metrics:
     """All series of one service, in a registry of their own.
 
     With several workers each keeps its part in a folder, and whoever is asked adds them up.
+
+    Args:
+        folder: where it is kept what scores and requests were like when a version began to serve; None keeps
+            nothing of it.
     """
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, folder: Path | None = None) -> None:
+        self.registry, self._folder, self._version = CollectorRegistry(), folder, ""
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                folder.mkdir(exist_ok=True)
         self.requests = self._counter("requests", "Requests by route and status.", "route", "method", "status")
         self.seconds = Histogram(
             "polyscene_request_seconds", "Time to answer.", ["route"], buckets=_SECONDS, registry=self.registry
@@ -59,6 +69,12 @@ class Metrics:
             "livemax",
             "scenario",
         )
+        self.input_stability = self._gauge(
+            "input_stability",
+            "Population stability index of how much is known of who asks, lately against at first.",
+            "livemax",
+            "scenario",
+        )
         self._shown: dict[str, Shown] = {}
 
     def answered(self, answer: Answer, asked: int, *, logged: bool) -> None:
@@ -67,7 +83,11 @@ class Metrics:
         self.answers.labels(answer.scenario, user, "yes" if logged else "no").inc()
         self.asked_items.labels(answer.scenario).inc(asked)
         self.unknown_items.labels(answer.scenario).inc(len(answer.unknown_items))
-        self._shown.setdefault(answer.scenario, Shown()).add(answer.items, answer.scores)
+        if answer.scenario not in self._shown:
+            self._shown[answer.scenario] = Shown(self._place(answer.scenario))
+        # Versions beside the promoted one have scores of their own.
+        scores = answer.scores if answer.model == self._version else ()
+        self._shown[answer.scenario].add(answer.items, scores, answer.steps)
 
     def happened(self, events: Sequence[Event], known: Sequence[str]) -> None:
         """Count events; ``known`` are the scenarios that are served."""
@@ -76,11 +96,11 @@ class Metrics:
 
     def serves(self, version: str, before: str | None = None) -> None:
         """This worker serves a version from now on."""
+        self._version = version
         if before is not None and before != version:
             self.model.labels(before).set(0)
-            # Another version has scores of its own.
-            for shown in self._shown.values():
-                shown.restart()
+            for scenario, shown in self._shown.items():
+                shown.restart(self._place(scenario))
         self.model.labels(version).set(1)
 
     def measure(self, waiting: int, items: dict[str, int]) -> None:
@@ -92,7 +112,8 @@ class Metrics:
                 shown = self._shown[scenario]
                 self.coverage.labels(scenario).set(shown.coverage(count))
                 self.concentration.labels(scenario).set(shown.concentration())
-                self.stability.labels(scenario).set(shown.stability())
+                self.stability.labels(scenario).set(shown.scores.stability())
+                self.input_stability.labels(scenario).set(shown.steps.stability())
 
     def text(self) -> bytes:
         """All series, of all workers."""
@@ -101,6 +122,10 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
         return generate_latest(registry)
+
+    def _place(self, scenario: str) -> Path | None:
+        """Where it is kept what the first lists of the version were like."""
+        return self._folder and self._folder / f"{self._version}.{quote(scenario, safe='')}.json"
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"polyscene_{name}", text, labels, registry=self.registry)

@@ -1,39 +1,61 @@
-"""What a scenario showed lately: how much of its catalogue, how evenly, and with what scores."""
+"""What a scenario showed lately: how much of its catalogue, how evenly, to whom, and with what scores."""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections import Counter, deque
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-_LISTS, _FIRST = 1000, 1000
-_BINS = 10
-_LEAST = 100
-_SMALLEST_SHARE = 1e-4
+from polyscene.errors import PolysceneError
+from polyscene.serving.drift import Drift
+from polyscene.training.files import read_json, write_text
+
+_LOG = logging.getLogger(__name__)
+_LISTS = 1000
 
 
 class Shown:
-    """The last thousand lists of a scenario, and the best scores of the first thousand to compare with."""
+    """The last thousand lists of a scenario, and what a version's first thousand were like.
 
-    def __init__(self) -> None:
+    The first ones are kept in a file, so that restarts and other workers compare with the same, and so that a
+    version that serves again is compared with itself.
+
+    Args:
+        place: the file; None keeps none.
+
+    Attributes:
+        scores: the best scores of lists.
+        steps: how much was known of those who asked.
+    """
+
+    def __init__(self, place: Path | None = None) -> None:
         self._lists: deque[tuple[str, ...]] = deque(maxlen=_LISTS)
-        self._best: deque[float] = deque(maxlen=_LISTS)
-        self._first: list[float] = []
+        self.restart(place)
 
-    def add(self, items: Sequence[str], scores: Sequence[float]) -> None:
-        """Take in a list that was shown."""
+    def restart(self, place: Path | None = None) -> None:
+        """Compare with the first lists of another version: those in a file, or those from here on."""
+        self.scores, self.steps = Drift(), Drift()
+        self._place = place
+        self._kept = place is not None and self._read(place)
+
+    def add(self, items: Sequence[str], scores: Sequence[float], steps: int = 0) -> None:
+        """Take in a list that was shown.
+
+        Args:
+            items: what it holds.
+            scores: of the model.
+            steps: how many of the past it was made from.
+        """
         self._lists.append(tuple(items))
+        self.steps.add(steps)
         if scores:
-            if len(self._first) < _FIRST:
-                self._first.append(scores[0])
-            else:
-                self._best.append(scores[0])
-
-    def restart(self) -> None:
-        """Compare with the scores from here on."""
-        self._first.clear()
-        self._best.clear()
+            self.scores.add(max(scores))
+        if not self._kept:
+            self._keep()
 
     def coverage(self, catalogue: int) -> float:
         """Share of ``catalogue`` items that were shown at all."""
@@ -47,17 +69,28 @@ class Shown:
             return 0.0
         return float((2 * np.arange(1, n + 1) - n - 1) @ count_n / (n * count_n.sum()))
 
-    def stability(self) -> float:
-        """Population stability index of best scores, lately against the first thousand; 0 before there are enough.
+    def _keep(self) -> None:
+        """Keep the first lists once there are enough, unless another worker was quicker: then compare with its."""
+        scores, steps, place = self.scores.kept(), self.steps.kept(), self._place
+        if scores is None or steps is None:
+            return
+        self._kept = True
+        # A deployment that is gone is not made anew.
+        if place is None or self._read(place) or not place.parent.is_dir():
+            return
+        try:
+            write_text(place, json.dumps({"scores": scores, "steps": steps}) + "\n")
+        except PolysceneError as error:
+            _LOG.warning("drift is told from a restart on, not from the version's beginning: %s", error)
 
-        Bins are the deciles of the first ones. Above 0.25 is commonly read as another population.
-        """
-        if len(self._first) < _FIRST or len(self._best) < _LEAST:
-            return 0.0
-        edges = np.quantile(self._first, np.linspace(0, 1, _BINS + 1)[1:-1])
-        first, lately = (
-            np.bincount(np.searchsorted(edges, values), minlength=_BINS) / len(values)
-            for values in (np.array(self._first), np.array(self._best))
-        )
-        first, lately = np.maximum(first, _SMALLEST_SHARE), np.maximum(lately, _SMALLEST_SHARE)
-        return float(((lately - first) * np.log(lately / first)).sum())
+    def _read(self, place: Path) -> bool:
+        """Compare with the first lists in a file; whether there are any."""
+        if not place.exists():
+            return False
+        try:
+            found = read_json(place)
+            self.scores, self.steps = Drift.since(found["scores"]), Drift.since(found["steps"])
+        except (PolysceneError, KeyError, TypeError, ValueError) as error:
+            _LOG.warning("%s is damaged, and drift is told from here on: %r", place, error)
+            return False
+        return True

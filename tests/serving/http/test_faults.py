@@ -46,6 +46,7 @@ def test_a_locked_log_and_a_flood(serve: Serve, runs: tuple[Path, Path]) -> None
         with ThreadPoolExecutor(12) as pool:
             flood = [pool.submit(_send, server, f"flood-{number}") for number in range(12)]
             assert len(client.recommend("books", user="u01", k=3).items) == 3
+            assert "polyscene_waiting_requests 0.0" in client.metrics()
             other.rollback()
             sent = dict(one.result() for one in flood)
         assert set(sent.values()) == {200, 503}

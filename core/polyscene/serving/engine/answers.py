@@ -54,6 +54,7 @@ class Answer(Scored):
             are priors.
         reasons: what each item has to do with the past, where explanations were asked for and a graph is linked.
         user_known: whether the user is one of the data or has feedback.
+        steps: how much of a past the answer was made from.
         recognized: where the router chose the scenario, the probability of each one that could be meant.
         vectors: for policies, where they were asked for.
     """
@@ -61,6 +62,7 @@ class Answer(Scored):
     shares: tuple[Mapping[str, float], ...] = ()
     reasons: tuple[tuple[Reason, ...], ...] = ()
     user_known: bool = False
+    steps: int = 0
     recognized: Mapping[str, float] = field(default_factory=dict)
     vectors: Vectors | None = field(default=None, compare=False, repr=False)
 

@@ -127,7 +127,7 @@ class Engine:
         score_N = self.retriever.scores(name, query, h_Bd)[0]
         unknown = (*one.unknown, *(item for item in items if item not in shelf.position))
         scored = shelf.scored(known, score_N[known].tolist(), self.version, tuple(dict.fromkeys(unknown)))
-        return Answer(**vars(scored), user_known=one.known, recognized=one.recognized)
+        return Answer(**vars(scored), user_known=one.known, steps=len(one.read), recognized=one.recognized)
 
     def put_items(self, scenario: str, rows: Sequence[Mapping[str, Any]]) -> Put:
         """Add items, or change columns of known ones; the next answer has them.

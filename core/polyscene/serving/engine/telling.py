@@ -69,6 +69,7 @@ class Group:
                     shares=tuple(shares.get(row, [])[: len(kept)]),
                     reasons=_reasons(self.shelf, one, scored.items) if one.request.explain else (),
                     user_known=one.known,
+                    steps=len(one.read),
                     recognized=one.recognized,
                     vectors=self._vectors(row, kept) if vectors else None,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -10,8 +11,10 @@ from polyscene.serving.access import needs
 from polyscene.serving.metrics import CONTENT_TYPE
 from polyscene.serving.routes.shared import KEYED, OPEN, Serving, refusals
 from polyscene.serving.schemas import State
+from polyscene.serving.service import Service
 
 router = APIRouter(tags=["health"])
+_MEASURED_S = 5.0
 
 
 @router.get("/healthz", operation_id="alive", responses=OPEN)
@@ -41,6 +44,18 @@ async def ready(service: Serving) -> State:
 )
 async def metrics(service: Serving) -> Response:
     """All series in Prometheus' text format; any key may read them."""
-    waiting = len(service.batcher.queue)
-    service.metrics.measure(waiting, {info.name: info.items for info in await service.scenarios()})
+    measure(service)
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def measure(service: Service) -> None:
+    """Bring gauges up to date, without waiting for the model: how it does is asked when it is busy."""
+    shelves = service.live.engine.shelves
+    service.metrics.measure(len(service.batcher.queue), {name: len(one.ids) for name, one in shelves.items()})
+
+
+async def keep_measuring(service: Service) -> None:
+    """Bring gauges up to date for ever: of several workers only one is asked for what all have measured."""
+    while True:
+        await asyncio.sleep(_MEASURED_S)
+        measure(service)
