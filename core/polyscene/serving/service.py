@@ -76,7 +76,7 @@ class Service:
         plan: Plan | None = None,
         problems: Sequence[str] = (),
     ) -> None:
-        self.config, self.deployment, self.metrics = config, deployment, Metrics()
+        self.config, self.deployment, self.metrics = config, deployment, Metrics(deployment.folder / "drift")
         self.plan, self.problems = plan or Plan(), list(problems)
         self._promoted, self._load, self._loaded = promoted, load, dict(others or {})
         self._others: dict[str, Batcher] = {}
