@@ -2,8 +2,9 @@
 
 Every measurement is a process of its own, and kinds take turns; seconds of the clock, median of several.
 ``polyscene train`` is timed from the start of the process to the end of its first step, where it is stopped; its
-texts come from the activation store, which a first start fills. Processor seconds of the same starts stand beside,
-as other load on the machine moves those less.
+texts come from the activation store, which a first start fills. Bytecode is kept from one start to the next, as it
+is wherever a package is installed, even if the shell's environment says otherwise. Processor seconds of the same
+starts stand beside, as other load on the machine moves those less.
 
     python -m benchmarks.speed.startup                      # 2 minutes on two quiet cores
     python -m benchmarks.speed.startup --starts 3 --scenarios video
@@ -30,6 +31,10 @@ COMMANDS = {
     "polyscene train --help": ["-m", "polyscene.cli.app", "train", "--help"],
 }
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+BYTECODE = {
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "polyscene-startup-bytecode"),
+}
 MARK = "first step done"
 FIRST_STEP = f"""
 import os, sys
@@ -92,7 +97,9 @@ def start(arguments: list[str]) -> tuple[float, float]:
         RuntimeError: it did not get to its end; the message has what it wrote.
     """
     before, started = _processor_seconds(), time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *arguments], env={**os.environ, **BYTECODE}, capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - started
     if done.returncode or (FIRST_STEP in arguments and MARK not in done.stdout):
         raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}")

@@ -121,6 +121,14 @@ class Backbone:
         store, digests = self._filled(texts, states=False)
         return store.states(digests).gather(np.arange(len(digests)))[0].reshape(len(digests), self.embedding_dim)
 
+    def keep(self, texts: Sequence[str]) -> None:
+        """Encode the texts that are not stored yet: :meth:`embed` only reads after that.
+
+        Raises:
+            BackboneError: as :meth:`embed`.
+        """
+        self._filled(texts, states=False)
+
     def read(self, texts: Sequence[str]) -> Tensor:
         """As :meth:`embed`, of texts that hardly come again, as what people type: what is not stored stays so.
 

@@ -88,7 +88,7 @@ def encode_texts(session: Session, loaded: Loaded) -> None:
     if config.backbone.tune != "frozen":
         backbone.token_states(texts)
     if config.backbone.tune == "frozen" or set(config.controls) - set(MODELS):
-        backbone.embed(texts)
+        backbone.keep(texts)
     session.say(
         f"texts: {len(texts):,} in use, {backbone.forwards:,} went through the backbone, "
         "the others were in the store"
