@@ -14,6 +14,8 @@ from polyscene.experiments.course import course
 from polyscene.experiments.outcomes import Outcomes, Tally, UserOutcome, read_outcomes
 from polyscene.experiments.report import Guardrail, Report, make_report
 from polyscene.feedback import FeedbackLog, Impression, Reaction, open_log
+from tests.browser import Browser
+from tests.report.drawn import specs
 
 EVEN = {"control": 0.5, "new": 0.5}
 
@@ -173,6 +175,42 @@ def test_the_command_reports(place: Path, capsys: pytest.CaptureFixture[str]) ->
     for wrong in (["--window", "1"], ["--arms", "control=0.5"], ["--guardrail", "click"], ["--control", "newer"]):
         assert main([*command[:5], *wrong]) == 2
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_command_knows_the_plan_and_writes_a_page(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = {"control": {"weight": 2}, "new": {"weight": 2}}
+    spec = {"arms": arms, "window": "10s", "reward": "purchase", "guardrails": {"click": 0.01}}
+    (tmp_path / "config.json").write_text(json.dumps({"experiments": {"ranker": spec}}), encoding="utf-8")
+    command = ["experiment", "report", "ranker", "--deployment", str(tmp_path), "--log", str(place)]
+    assert main([*command, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["reward"], list(report["arms"][1]["changes"])) == ("purchase", ["purchase", "click"])
+    assert main([*command, "--reward", "click", "--page", str(tmp_path / "page")]) == 0
+    assert "Guardrail: click may not get worse by more than 0.01." in capsys.readouterr().out
+    text = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    assert "<h1>ranker</h1>" in text
+    [drawn] = specs(text).values()
+    points = drawn["data"]["values"]
+    assert main([*command, "--reward", "click", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["arms"]
+    change = found[1]["changes"]["click"]
+    assert points[-1]["x"] == sum(arm["counted"] for arm in found) < 240
+    assert points[-1]["y"] == pytest.approx(change["estimate"], abs=1e-4)
+    assert (points[-1]["low"], points[-1]["high"]) == pytest.approx((change["low"], change["high"]), abs=1e-4)
+    assert change["low"] > 0
+    assert "better" in text
+
+
+def test_the_page_is_drawn_and_refers_to_nothing_outside(place: Path, tmp_path: Path, browser: Browser) -> None:
+    command = ["experiment", "report", "ranker", "--log", str(place), "--window", "10s"]
+    assert main([*command, "--page", str(tmp_path)]) == 0
+    browser.open(tmp_path / "report.html")
+    assert browser.run("return document.querySelectorAll('figure.chart svg').length") == 1
+    assert browser.run("return document.querySelectorAll('tbody tr').length") == 2
+    assert browser.requests() == []
+    assert browser.complaints() == []
 
 
 def test_the_command_estimates(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

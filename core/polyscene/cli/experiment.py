@@ -19,25 +19,36 @@ def experiment() -> None:
 @experiment.command(
     epilog="""\b
 Examples:
-  polyscene experiment report ranker --log feedback.db
+  polyscene experiment report ranker
+  polyscene experiment report ranker --deployment shop --page ranker
   polyscene experiment report ranker --log feedback.db --arms control=0.9,new=0.1 --window 7d
   polyscene experiment report ranker --log feedback.db --reward purchase --guardrail click=0.01
-  polyscene experiment report ranker --log feedback.db --json"""
+  polyscene experiment report ranker --json"""
 )
 @click.argument("name")
-@_LOG
-@click.option("--arms", metavar="ARM=WEIGHT,...", help="All arms, control first; else those of the log, evenly.")
-@click.option("--control", metavar="ARM", help="The arm that others are compared with, where --arms is not given.")
-@click.option("--reward", default="click", show_default=True, help="The kind of reaction that decides.")
+@click.option(
+    "--deployment",
+    default="deployment",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Whose config.json plans the experiment; the options below change that for once.",
+)
+@click.option("--log", "url", help="The feedback log, a path or URL; else the deployment's feedback.db.")
+@click.option("--arms", metavar="ARM=WEIGHT,...", help="All arms, control first; else as planned, or of the log.")
+@click.option("--control", metavar="ARM", help="The arm that others are compared with, where none are planned.")
+@click.option("--reward", help="The kind of reaction that decides (default: click).")
 @click.option(
     "--guardrail", "guardrails", multiple=True, metavar="KIND=X", help="May not get worse by more than X."
 )
-@click.option("--window", default="1d", show_default=True, help="How long each user is observed: 90s, 12h, 7d.")
-@click.option("--level", default=0.05, show_default=True, help="How often any interval may miss, at any time.")
-@click.option("--planned", default=10_000.0, show_default=True, help="Users at which intervals are narrowest.")
+@click.option("--window", help="How long each user is observed: 90s, 12h, 7d (default: 1d).")
+@click.option("--level", type=float, help="How often any interval may miss, at any time (default: 0.05).")
+@click.option("--planned", type=float, help="Users at which intervals are narrowest (default: 10,000).")
 @click.option("--scenario", help="Lists of this scenario only.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), metavar="FOLDER", help="Write FOLDER/report.html as well."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def report(name: str, url: str, as_json: bool, **options: object) -> None:
+def report(name: str, deployment: Path, **options: object) -> None:
     """Compare the arms of the experiment NAME. Look as often as you like, and stop at a decision.
 
     A user is one observation: the part of the lists of the first WINDOW that brought a reaction. Intervals hold at
@@ -45,7 +56,7 @@ def report(name: str, url: str, as_json: bool, **options: object) -> None:
     """
     from polyscene.experiments.command import show_report
 
-    show_report(name, url, as_json=as_json, **options)  # type: ignore[arg-type]  # named above
+    show_report(name, deployment, **options)  # type: ignore[arg-type]  # named above
 
 
 @experiment.command(

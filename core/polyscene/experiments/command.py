@@ -13,43 +13,55 @@ from polyscene.errors import ConfigError, did_you_mean
 from polyscene.experiments.durations import seconds
 from polyscene.experiments.offpolicy import estimate_policy, read_targets, read_trials
 from polyscene.experiments.outcomes import Outcomes, read_outcomes
-from polyscene.experiments.report import Guardrail, make_report
+from polyscene.experiments.plan import ArmSpec, ExperimentSpec, read_plan
+from polyscene.experiments.report import Guardrail
+from polyscene.experiments.reporting import seen
 from polyscene.experiments.tables import print_estimates, print_report
 from polyscene.feedback import REACTIONS, open_log
 
 
 def show_report(
     name: str,
-    url: str,
+    deployment: Path,
     *,
+    url: str | None,
     arms: str | None,
     control: str | None,
-    reward: str,
     guardrails: Sequence[str],
-    window: str,
-    level: float,
-    planned: float,
     scenario: str | None,
     as_json: bool,
+    page: Path | None,
+    **given: Any,
 ) -> None:
-    """Print the report of an experiment; arguments as the command has them."""
-    limits = [Guardrail(kind, by) for text in guardrails for kind, by in _pairs(text, "--guardrail").items()]
-    log = open_log(url, create=False)
+    """Print the report of an experiment; arguments as the command has them, None where none was given.
+
+    What is not given is as the deployment plans the experiment.
+    """
+    spec = read_plan(deployment).experiments.get(name, ExperimentSpec({}))
+    spec = dataclasses.replace(spec, **{key: value for key, value in given.items() if value is not None})
+    if guardrails:
+        spec.guardrails = {kind: by for text in guardrails for kind, by in _pairs(text, "--guardrail").items()}
+    log = open_log(url or str(deployment / "feedback.db"), create=False)
     try:
-        outcomes = read_outcomes(log, name, seconds(window, "--window"), scenario)
+        outcomes = read_outcomes(log, name, seconds(spec.window, "--window"), scenario)
     finally:
         log.close()
-    weights = _pairs(arms, "--arms") if arms else _even(outcomes, control)
-    if min(weights.values()) <= 0:
-        raise ConfigError(
-            "a weight is not positive", where="--arms", fix="give each arm a share, as control=0.5,new=0.5"
-        )
-    shares = {arm: weight / sum(weights.values()) for arm, weight in weights.items()}
-    found = make_report(outcomes, shares, reward=reward, guardrails=limits, level=level, planned=planned)
+    if arms:
+        spec.arms = {arm: ArmSpec(weight) for arm, weight in _pairs(arms, "--arms").items()}
+    elif not spec.arms:
+        spec.arms = {arm: ArmSpec() for arm in _arms(outcomes, control)}
+    found = seen(name, spec, outcomes)
+    if page is not None:
+        from polyscene.experiments.page import write_experiment_page
+
+        path = write_experiment_page(page, name, spec, found)
+        if not as_json:
+            print(f"Report: {path}")
     if as_json:
-        _print_json(dataclasses.asdict(found))
+        _print_json(dataclasses.asdict(found.report))
     else:
-        print_report(name, found, limits)
+        limits = [Guardrail(kind, by) for kind, by in spec.guardrails.items()]
+        print_report(name, found.report, limits)
 
 
 def show_estimates(
@@ -71,13 +83,13 @@ def show_estimates(
         print_estimates(policy.name, found, lists=int(trials.list_R.max()) + 1, targets=len(targets), level=level)
 
 
-def _even(outcomes: Outcomes, control: str | None) -> dict[str, float]:
-    """Equal weights for the arms of the log, the control first."""
+def _arms(outcomes: Outcomes, control: str | None) -> list[str]:
+    """The arms of the log, the control first."""
     found = outcomes.arms()
     control = control or ("control" if "control" in found else found[0])
     if control not in found:
         raise ConfigError(f"there is no arm '{control}'", where="--control", fix=did_you_mean(control, found))
-    return dict.fromkeys(sorted(found, key=lambda arm: (arm != control, arm)), 1.0)
+    return sorted(found, key=lambda arm: (arm != control, arm))
 
 
 def _pairs(text: str, where: str) -> dict[str, float]:

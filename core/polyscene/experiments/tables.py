@@ -36,7 +36,7 @@ def print_report(
             counts = (f"{count:,}" for count in (arm.users, arm.counted, arm.lists))
             named = [arm.arm, *counts] if kind == report.reward else [""] * 4
             decision = Text(arm.decision, style=_STYLES.get(arm.decision, "bold yellow"))
-            cells = [*named, kind, _figure(rate), _interval(arm.changes.get(kind))]
+            cells = [*named, kind, figure(rate), interval(arm.changes.get(kind))]
             table.add_row(*map(Text, cells), decision if kind == report.reward else Text())
     console.print(table)
     lines = [
@@ -62,8 +62,8 @@ def print_estimates(
     for title in ("method", "estimate", f"{1 - level:g} interval", "effective items", "clipped"):
         table.add_column(title, justify="left" if title == "method" else "right", no_wrap=True)
     for one in found:
-        bounds = f"{_figure(one.low)} to {_figure(one.high)}"
-        table.add_row(one.method, _figure(one.value), bounds, f"{one.size:,.0f}", f"{one.clipped:.1%}")
+        bounds = f"{figure(one.low)} to {figure(one.high)}"
+        table.add_row(one.method, figure(one.value), bounds, f"{one.size:,.0f}", f"{one.clipped:.1%}")
     console.print(table)
     for line in (
         f"{lists:,} lists; {targets - lists:,} more that were asked for are not in the log.",
@@ -73,7 +73,8 @@ def print_estimates(
         console.print(Text(line), soft_wrap=True)
 
 
-def _interval(change: Interval | None) -> str:
+def interval(change: Interval | None) -> str:
+    """A change with its bounds; nothing for the control, which has none."""
     if change is None:
         return ""
     if not math.isfinite(change.high):
@@ -81,7 +82,8 @@ def _interval(change: Interval | None) -> str:
     return f"{_signed(change.estimate)}\n({_signed(change.low)} to {_signed(change.high)})"
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """A rate; nothing where nobody was counted."""
     return "" if math.isnan(value) else f"{value:.4f}"
 
 

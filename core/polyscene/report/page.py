@@ -23,7 +23,7 @@ CONFIG = "resolved.yaml"
 HOME = "polyscene.report"
 
 
-def write_page(run: Path, template: str, values: Mapping[str, Any], home: str = HOME) -> Path:
+def write_page(run: Path, template: str, values: Mapping[str, Any], home: str = HOME, *, name: str = "") -> Path:
     """Writes ``run/report.html`` and returns its path.
 
     Args:
@@ -31,12 +31,13 @@ def write_page(run: Path, template: str, values: Mapping[str, Any], home: str = 
         template: a file in the folder ``page`` of a package; it may extend and import those beside this module.
         values: what the template names.
         home: that package.
+        name: the title; the name of the directory if empty.
 
     Raises:
         CheckpointError: the page cannot be written.
     """
     path = run / FILE
-    page = _render(run, template, values, home)
+    page = _render(run, template, {"name": name or run.resolve().name, **values}, home)
     with atomic_path(path, CheckpointError) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
@@ -53,7 +54,6 @@ def _render(run: Path, template: str, values: Mapping[str, Any], home: str) -> s
     environment.filters.update(figure=units.figure, duration=units.duration, memory=units.memory)
     style, scripts = _asset("page.css"), [vega_script(), _asset("page.js")]
     return environment.get_template(template).render(
-        name=run.resolve().name,
         config=text_of(run / CONFIG),
         fingerprint=fingerprint_of(run),
         style=Markup(style),  # noqa: S704  (our own file)
