@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from polyscene.experiments.policies.policy import Candidates as Candidates
     from polyscene.experiments.policies.policy import Policy as Policy
     from polyscene.experiments.policies.policy import PolicyConfig as PolicyConfig
+    from polyscene.experiments.policies.policy import Rewards as Rewards
     from polyscene.features.encoder import Encoder as Encoder
     from polyscene.features.encoder import FitContext as FitContext
     from polyscene.features.identity import IdSpace as IdSpace
@@ -97,7 +98,7 @@ _HOME = {
     "errors": ("ConfigError", "DataError", "DataNotAvailable", "PolysceneError"),
     "evaluation.metrics.metric": ("RankingMetric",),
     "evaluation.ranking": ("Ranking",),
-    "experiments.policies.policy": ("Candidates", "Policy", "PolicyConfig"),
+    "experiments.policies.policy": ("Candidates", "Policy", "PolicyConfig", "Rewards"),
     "features.encoder": ("Encoder", "FitContext"),
     "features.identity": ("IdSpace", "id_space"),
     "graph.directions": ("INVERSE", "both_directions"),

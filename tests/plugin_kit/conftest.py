@@ -14,7 +14,7 @@ from polyscene.cli import app
 from polyscene.registry.host import ALLOW_VARIABLE, Host, load_host
 from polyscene.scaffold import new_plugin
 
-NAMES = {"scenario": "quizzes", "adapter": "squeeze", "loss": "focal", "prior": "common"}
+NAMES = {"scenario": "quizzes", "adapter": "squeeze", "loss": "focal", "prior": "common", "policy": "curious"}
 
 
 @dataclass(frozen=True)

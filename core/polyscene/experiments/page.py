@@ -54,6 +54,6 @@ def _charts(reward: str, courses: Mapping[str, Sequence[Look]]) -> list[Markup]:
         if len(points) > 1:
             line = Line(f"{arm} minus control", points, own=True)
             title = f"{arm} against control, {reward} per list"
-            caption = "Shaded: where the difference may lie, at all looks together; beyond 0 it is decided"
+            caption = f"{line.label}. Shaded: where it may lie, at all looks together; off 0 it is decided"
             drawn.append(lines(title, [line], x="users observed", y="difference", caption=caption))
     return drawn

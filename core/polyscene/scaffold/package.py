@@ -18,7 +18,7 @@ from polyscene.registry.host import Host
 from polyscene.scaffold.names import check_name, distribution_of, package_of
 from polyscene.scaffold.sample import sample_files
 
-KINDS = ("scenario", "adapter", "loss", "prior")
+KINDS = ("scenario", "adapter", "loss", "prior", "policy")
 _SUFFIX = ".j2"
 _TEMPLATES = resources.files("polyscene.scaffold") / "templates"
 

@@ -51,12 +51,13 @@ Examples:
   polyscene plugins new podcast
   polyscene plugins new squeeze --kind adapter
   polyscene plugins new focal --kind loss --into FOLDER
-  polyscene plugins new common --kind prior"""
+  polyscene plugins new common --kind prior
+  polyscene plugins new curious --kind policy"""
 )
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["scenario", "adapter", "loss", "prior"]),
+    type=click.Choice(["scenario", "adapter", "loss", "prior", "policy"]),
     default="scenario",
     show_default=True,
     help="What the plugin brings to begin with.",

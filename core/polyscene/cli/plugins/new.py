@@ -15,7 +15,9 @@ _TRY = {
     "adapter": "polyscene train adapter={name}",
     "loss": "polyscene train 'scenario.video.tasks=[{{name: ranking, options: {{loss: {name}}}}}]'",
     "prior": "polyscene train 'scenario.video.priors=[co_occurrence, {name}]'",
+    "policy": "polyscene serve run=latest",
 }
+_WHY = {"policy": "after its README's lines are in deployment/config.json"}
 
 
 def write_plugin(name: str, kind: str, parent: Path) -> None:
@@ -29,7 +31,7 @@ def write_plugin(name: str, kind: str, parent: Path) -> None:
     console.print("Next:", style="bold")
     for command, why in (
         (f"pip install -e {folder}", "so that Polyscene finds it"),
-        (_TRY[kind].format(name=name), "with a short training: trainer=smoke"),
+        (_TRY[kind].format(name=name), _WHY.get(kind, "with a short training: trainer=smoke")),
         (f"polyscene plugins check {folder}", "what all plugins must hold to"),
         (f"pytest {folder}", "the same and tests of your own"),
     ):
