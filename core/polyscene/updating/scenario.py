@@ -134,7 +134,7 @@ def update_scenario(
     joined = join(prepared.loaded, prepared.rows, prepared.held_X, () if prepared.people else _users(shown))
     settle_in(session, model, joined)
     lists = lists_of(joined, shown, prepared.feedback.brought, config.offpolicy.reward)
-    measure = _Measure(session, model, joined, config, own_items)
+    measure = Measure(session, model, joined, config, own_items)
     kept_before, held_before, placed_before = measure.kept(), measure.held(), measure.placed(lists)
     bind_rows(session, model, joined, joined.learned)
     learned = learn_rows(
@@ -148,12 +148,15 @@ def update_scenario(
 
 
 @dataclass
-class _Measure:
-    """Measures one model, as often as it is asked.
+class Measure:
+    """Measures one model in eval mode, as often as it is asked.
 
     Args:
-        session, model, joined, config: as above.
-        own_items: number of items of the run's data.
+        session: config, plugins and backbone of the run.
+        model: the model, which knows all items and users.
+        joined: the scenario.
+        config: how many users are asked.
+        own_items: number of items of the run's data, among which kept rows are ranked.
     """
 
     session: Session
