@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.once import Once, once  # noqa: F401  (a fixture)
 from tests.postgres import postgres  # noqa: F401  (a fixture)
 
 pytest_plugins = ["polyscene.testing.fixtures"]
@@ -25,6 +26,11 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = str(min(int(_asked), MAX_THREADS) if _asked.isdigit() else MAX_THREADS)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: one that begins when the others are done would be waited for alone."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +49,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache_dir(once: Once) -> Path:  # noqa: F811  (the fixture)
     """The cache of this test session, filled once and shared by all tests (never the user's own cache)."""
-    return tmp_path_factory.mktemp("polyscene-cache")
+    return once("cache", lambda folder: None)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from polyscene.report.summary import blocks, routing_statement, verdict
 from polyscene.training.restore import RestoredRun
 from polyscene.training.run import train
 from polyscene.training.session import Session
+from tests.once import Once
 from tests.tiny import ALL, FACTS, LIKES, SHOP, THREE, tiny_config, tiny_host
 from tests.tiny_plugin import ShopConfig, load_shop
 from tests.training.test_resume import MODEL, Stop, assert_same, stop_in
@@ -30,10 +31,10 @@ ROUTED = ("joint", "joint_hard", "joint_soft")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(once: Once) -> Path:
     """A finished run of all scenarios with a router and single-scenario models, which have none."""
     long = ("trainer.steps=60", "trainer.eval_every=60", "controls=[single,popularity]")
-    return train(tiny_config(tmp_path_factory.mktemp("routed") / "run", ALL, ROUTER, *long), tiny_host())
+    return once("routed", lambda at: train(tiny_config(at / "run", ALL, ROUTER, *long), tiny_host())) / "run"
 
 
 def rows_of(folder: Path, **wanted: str) -> list[Row]:

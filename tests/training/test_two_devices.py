@@ -15,20 +15,26 @@ import pytest
 import torch
 
 from polyscene.training.files import read_tensors
+from tests.once import Once
 from tests.training.balancers_two_devices import BALANCERS, NAMES, balancer_of, batch_of, state_of
 from tests.training.balancing import silent_step, step_gradients
 
+pytestmark = pytest.mark.slow
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def started(once: Once) -> tuple[Path, str]:
     """What both processes wrote and said; started by torchrun (tests/end_to_end lets Fabric start the second)."""
-    folder = tmp_path_factory.mktemp("two_devices")
-    command = [*TORCHRUN, str(Path(__file__).with_name("two_devices.py")), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+
+    def start(folder: Path) -> None:
+        command = [*TORCHRUN, str(Path(__file__).with_name("two_devices.py")), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+        (folder / "said.txt").write_text(done.stdout)
+
+    folder = once("two_devices", start)
+    return folder, (folder / "said.txt").read_text()
 
 
 def test_two_processes(started: tuple[Path, str]) -> None:

@@ -13,6 +13,7 @@ from polyscene.testing.runs import host_of, short_config
 from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.run import train
 from tests import tiny_plugin
+from tests.once import Once
 from tests.serving.engine import films_plugin
 from tests.serving.engine.films_plugin import FILMS
 from tests.tiny import ADS, FACTS, LIKES, PEOPLE, SHOP
@@ -30,23 +31,25 @@ OPTIONS = {
     },
     FILMS: {},
 }
+SHORT = (
+    "router=recognition",
+    "adapter=epnet",
+    "trainer.lr=0.05",
+    "trainer.steps=30",
+    "trainer.eval_every=30",
+    "trainer.batch_rows=192",
+    "controls=[]",
+)
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, small_backbone: Path) -> Path:
-    folder, host = tmp_path_factory.mktemp("served"), host_of(tiny_plugin, films_plugin)
-    overrides = (
-        f"backbone.model={small_backbone}",
-        f"data.cache={folder / 'cache'}",
-        "router=recognition",
-        "adapter=epnet",
-        "trainer.lr=0.05",
-        "trainer.steps=30",
-        "trainer.eval_every=30",
-        "trainer.batch_rows=192",
-        "controls=[]",
-    )
-    return train(short_config(host, OPTIONS, *overrides, run=folder / "run"), host)
+def run_folder(once: Once, small_backbone: Path) -> Path:
+    def make(folder: Path) -> None:
+        host = host_of(tiny_plugin, films_plugin)
+        texts = (f"backbone.model={small_backbone}", f"data.cache={folder / 'cache'}")
+        train(short_config(host, OPTIONS, *texts, *SHORT, run=folder / "run"), host)
+
+    return once("engine", make) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -11,24 +11,23 @@ import pytest
 from polyscene.serving.client import Client
 from polyscene.testing.runs import host_of, short_config
 from polyscene.training.run import train
+from tests.once import Once
 from tests.serving.http import served_plugin
 from tests.serving.http.server import Server, write_site
 
 
 @pytest.fixture(scope="session")
-def runs(small_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def runs(small_backbone: Path, once: Once) -> tuple[Path, Path]:
     """Two runs of both scenarios, with different seeds."""
-    folder = tmp_path_factory.mktemp("served")
-    host = host_of(served_plugin)
-    given = (f"backbone.model={small_backbone}", f"data.cache={folder / 'cache'}", "router=recognition")
-    first, second = (
-        train(
-            short_config(host, {"books": {}, "songs": {}}, *given, f"seed={seed}", run=folder / f"run-{seed}"),
-            host,
-        )
-        for seed in (0, 1)
-    )
-    return first, second
+    host, scenarios = host_of(served_plugin), {"books": {}, "songs": {}}
+
+    def make(folder: Path) -> None:
+        given = (f"backbone.model={small_backbone}", f"data.cache={folder / 'cache'}", "router=recognition")
+        for seed in (0, 1):
+            train(short_config(host, scenarios, *given, f"seed={seed}", run=folder / f"run-{seed}"), host)
+
+    folder = once("served", make)
+    return folder / "run-0", folder / "run-1"
 
 
 @pytest.fixture(scope="session")
