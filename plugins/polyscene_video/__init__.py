@@ -43,7 +43,7 @@ VIDEO = Scenario(
     user_columns=(Category("age_group"), Category("gender"), Category("occupation")),
     event_columns=(Timestamp(encoder="watch_gap"), Number("rating")),
     tasks=(TaskSpec("ranking", options={"loss": "rating_weighted"}), TaskSpec("rating", weight=0.1)),
-    priors=(PriorSpec("co_occurrence"), PriorSpec("linear")),
+    priors=(PriorSpec("co_occurrence"), PriorSpec("linear"), PriorSpec("content", {"decay": 0.7})),
     config=VideoConfig,
 )
 
