@@ -20,6 +20,13 @@ Examples:
   polyscene serve --openapi > openapi.json
 
 \b
+Policies and an experiment, in shop/config.json:
+  {{"policies": {{"video": {{"name": "epsilon", "options": {{"epsilon": 0.1}}}}}},
+   "experiments": {{"ranker": {{"scenarios": ["music"], "arms": {{
+      "control": {{}},
+      "new": {{"policy": {{"name": "thompson", "reward": "click", "within": "10m"}}, "version": "VERSION"}}}}}}}}}}
+
+\b
 Ask it, once it says where it serves:
   curl -s http://127.0.0.1:8000/v1/scenarios
   curl -s http://127.0.0.1:8000/v1/recommend --json '{{"scenario": "video", "user": "42", "k": 3}}'
@@ -40,9 +47,13 @@ def serve(context: click.Context, arguments: tuple[str, ...], add: bool, alerts:
     A deployment is a folder with versions of the model, the one that is promoted, and the feedback log. The first
     run is promoted by itself; later ones when you say so, without a failed request.
 
+    Its config.json, read at the start, says which policy chooses what is shown (greedy, epsilon, thompson, linucb,
+    or one of a plugin), by scenario and by the arms of experiments, which may have a version of their own. The
+    page and `polyscene experiment report` tell how experiments go.
+
     Keys: run (a directory, or latest; left out, what was promoted last), deployment, host, port, workers, keys
     (file of API keys; without one only this machine is answered), feedback (where the log is: a path or
-    postgresql://...), policy.SCENARIO, promote (true: serve this run whatever was promoted), beside (a version
+    postgresql://...), promote (true: serve this run whatever was promoted), beside (a version
     that the page compares it with), texts (false: load the backbone when the first text comes), limits.rate,
     limits.burst, limits.body, limits.seconds, limits.waiting, limits.batch, limits.events,
     retrieval.approximate_above, retrieval.probes, device, data.root, data.cache, data.offline, root (folder that
