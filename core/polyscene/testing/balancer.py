@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polyscene.config.choice import Choice
@@ -20,6 +19,7 @@ from polyscene.testing.state import DEVICE, randomize, round_trip, snapshot
 from polyscene.testing.suite import ComponentSuite
 from polyscene.training.assembly import build_model
 from polyscene.training.balancers.balancer import Balancer
+from polyscene.training.devices import launch_fabric
 from polyscene.training.files import read_tensors
 from polyscene.training.fit import Fitting, Progress
 from polyscene.training.loading import Loaded
@@ -121,7 +121,7 @@ class BalancerSuite(ComponentSuite):
             session.config,
             loaded.scenarios,
             {name: session.subject(name, one) for name, one in loaded.scenarios.items()},
-            Fabric(accelerator="cpu", devices=1),
+            launch_fabric(session.config.trainer),
             folder,
             Progress(step=step),
             session.config.trainer.batch_rows,
