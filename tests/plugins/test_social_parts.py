@@ -132,6 +132,7 @@ class TestListening:
         assert [column.name for column in found.item_columns] == ["listening"]
 
     def test_adds_nothing_elsewhere(self):
+        assert self.enrich("video") is None
         assert self.enrich("music") is None
         assert self.enrich(loaded={}, splits={}) is None
         strangers = Tables(
@@ -139,3 +140,34 @@ class TestListening:
             interactions=pairs([("filmtrust-1", "filmtrust-2"), ("filmtrust-2", "filmtrust-1")]),
         )
         assert self.enrich(tables=strangers) is None
+
+
+class TestFriendship:
+    music = TestListening.music
+
+    def enrich(self, people: Tables):
+        split = Split(
+            np.array([Phase.TRAIN, Phase.TRAIN, Phase.TEST], dtype=np.int8),
+            np.zeros(3, bool),
+            np.zeros(3, bool),
+            "",
+            False,
+            "",
+        )
+        return polyscene_enrich(
+            scenario="music", tables=self.music, loaded={"social": people}, splits={"social": split}
+        )
+
+    def people(self, *ties: tuple[str, str]) -> Tables:
+        ids = sorted({person for tie in ties for person in tie})
+        return Tables(items=pd.DataFrame({"item_id": ids}), interactions=pairs(list(ties)))
+
+    def test_links_of_training_rows_only(self):
+        found = self.enrich(self.people(("u", "v"), ("v", "friend"), ("x", "u")))
+        assert found is not None
+        assert (found.items, found.item_columns) == (None, ())
+        assert found.links.to_dict("list") == {"user_id": ["u", "v"], "friend_id": ["v", "friend"]}
+        assert found.note == "friends of 3 of 3 listeners, from training rows of social"
+
+    def test_nothing_of_people_who_are_no_listeners(self):
+        assert self.enrich(self.people(("f-1", "f-2"), ("f-2", "f-1"), ("f-1", "f-3"))) is None
