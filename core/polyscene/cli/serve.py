@@ -17,6 +17,7 @@ Examples:
   polyscene serve deployment=shop port=0
   polyscene serve run=latest deployment=shop --add
   polyscene serve --alerts > alerts.yml
+  polyscene serve --ray > ray.yml
   polyscene serve --openapi > openapi.json
 
 \b
@@ -38,10 +39,11 @@ Ask it, once it says where it serves:
 )
 @click.argument("arguments", nargs=-1, metavar="run=RUN [KEY=VALUE]...", shell_complete=complete_run)
 @click.option("--add", is_flag=True, help="Only keep the run as a version of the deployment, and say its name.")
-@click.option("--alerts", is_flag=True, help="Only print alert rules for Prometheus.")
-@click.option("--openapi", is_flag=True, help="Only print the OpenAPI document.")
+@click.option("--alerts", "show", flag_value="alerts", help="Only print alert rules for Prometheus.")
+@click.option("--ray", "show", flag_value="ray", help="Only print a deployment file for Ray Serve.")
+@click.option("--openapi", "show", flag_value="openapi", help="Only print the OpenAPI document.")
 @click.pass_context
-def serve(context: click.Context, arguments: tuple[str, ...], add: bool, alerts: bool, openapi: bool) -> None:
+def serve(context: click.Context, arguments: tuple[str, ...], add: bool, show: str | None) -> None:
     """Answer requests for recommendations over HTTP, and keep what users do.
 
     A deployment is a folder with versions of the model, the one that is promoted, and the feedback log. The first
@@ -59,10 +61,10 @@ def serve(context: click.Context, arguments: tuple[str, ...], add: bool, alerts:
     retrieval.approximate_above, retrieval.probes, device, data.root, data.cache, data.offline, root (folder that
     latest looks in).
     """
-    if alerts:
-        from polyscene.serving.alerts import alert_rules
+    if show in ("alerts", "ray"):
+        from polyscene.serving.companions import alert_rules, ray_deployment
 
-        click.echo(alert_rules(), nl=False)
+        click.echo(alert_rules() if show == "alerts" else ray_deployment(), nl=False)
         return
 
     from polyscene.config.arguments import from_arguments
@@ -70,7 +72,7 @@ def serve(context: click.Context, arguments: tuple[str, ...], add: bool, alerts:
     from polyscene.serving.config import ServeConfig
 
     try:
-        if openapi:
+        if show == "openapi":
             from polyscene.serving.document import document
 
             click.echo(document())

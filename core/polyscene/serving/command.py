@@ -10,13 +10,13 @@ import tempfile
 import torch
 
 from polyscene.errors import ConfigError
-from polyscene.experiments.plan import FILE, check_scenarios, read_plan
 from polyscene.feedback import open_log
 from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.keys import read_keys
-from polyscene.serving.startup import Say, keys_path, listen, load_others, load_promoted, loader, log_address
+from polyscene.serving.loading import load_service
+from polyscene.serving.startup import Say, keys_path, listen, log_address
 from polyscene.training.restore import find_run
 
 
@@ -33,34 +33,29 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     """
     path = keys_path(config)
     keys = None if path is None else read_keys(path)
-    deployment = Deployment(config.deployment)
+    Deployment(config.deployment)
     # Before anything is loaded, what is wrong is said at once.
     open_log(log_address(config)).close()
-    plan = read_plan(deployment.folder, host)
     listening = listen(config)
     if config.workers > 1:
         # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
         torch.set_num_threads(1)
-    load = loader(deployment, config, host, plan)
-    promoted = load_promoted(deployment, config, load, say)
-    check_scenarios(plan, list(promoted.engine.shelves), str(deployment.folder / FILE))
-    plan, others, problems = load_others(plan, config, load, say)
+    version, made = load_service(config, host, say)
     series = _series_folder(config.workers)
 
     # After the folder for several workers' series is known: Prometheus' client looks for it when it is imported.
     from polyscene.serving.app import create_app
-    from polyscene.serving.service import Service
     from polyscene.serving.workers import Workers, run_one
 
     def work(parent: int | None = None) -> bool:
-        service = Service(config, deployment, promoted, load, others=others, plan=plan, problems=problems)
+        service = made()
         service.open()
         try:
             return run_one(create_app(service, keys), listening, parent)
         finally:
             service.close()
 
-    say(f"Serving version '{promoted.engine.version}' at {_address(listening)}")
+    say(f"Serving version '{version}' at {_address(listening)}")
     if keys is None:
         say("There is no file of keys: requests from this machine alone are answered, and may do everything.")
     try:

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from polyscene.cli.serve import serve
-from polyscene.serving.alerts import alert_rules
+from polyscene.serving.companions import alert_rules
 from polyscene.serving.metrics import Metrics
 
 RULES = [rule for group in yaml.safe_load(alert_rules())["groups"] for rule in group["rules"]]
