@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
@@ -79,3 +81,13 @@ def test_one_class_only_keeps_everything_finite(registry: Registry) -> None:
         loss.sum().backward()
         assert torch.isfinite(loss).all()
         assert all(torch.isfinite(p.grad).all() for p in task.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu"])
+def test_units_of_the_network_are_those_asked_for(name: Literal["gelu", "relu"], registry: Registry) -> None:
+    options = ClickConfig(head="mlp", history="none", hidden=8, dropout=0.0, activation=name)
+    task = ClickTask(options, make_context(make_events([0, 1], 2, value=[1.0, 0.0]), registry))
+    activation = {"gelu": torch.nn.functional.gelu, "relu": torch.relu}[name]
+    hidden, last = (layer for layer in task.judge if isinstance(layer, torch.nn.Linear))
+    pair_Md = torch.randn(5, hidden.in_features)
+    torch.testing.assert_close(task.judge(pair_Md), last(activation(hidden(activation(pair_Md)))))

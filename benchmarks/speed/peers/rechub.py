@@ -5,13 +5,15 @@ can be with no more parameters outside of the tables than ours has. They take tu
 a training as ``polyscene train`` makes it (four times through the rows), the peer's model and optimizer on ready
 batches (twelve times), and the peer as shipped, its own trainer on its own loader, over arrays as in its
 multi-task examples or a data frame as in its click examples. What it learns as shipped is what its model learns
-alone. Both are tested in their best state on validation rows. Times are processor seconds.
+alone. Both are tested in their best state on validation rows. Times are processor seconds. The peer's models use
+ReLU and leave no units out; a further comparison has ours do the same.
 """
 
 from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +24,11 @@ from benchmarks.speed.peers.levels import common_level, seconds_to
 from benchmarks.speed.peers.peer import Peer, save
 from benchmarks.speed.peers.rows import Rows
 
-MODELS = {"shared bottom": "none", "mmoe": "mmoe", "ple": "ple"}
+OURS = {"shared bottom": "none", "mmoe": "mmoe", "ple": "ple"}
 """Our adapter for each of the peer's models."""
+ALIKE_HEAD = "{threshold: 3, head: mlp, history: none, dropout: 0, activation: relu}"
+ALIKE = [f"scenario.video.tasks=[{{name: click, options: {ALIKE_HEAD}}}]", "trainer.clip=0"]
+"""Ours without what the peer's models do not compute: units that are left out, GELU, the norm of gradients."""
 BATCH, PASSES = 4096, 3  # how often the peer goes through the rows while ours does once
 PROTOCOL = "MovieLens-1M by age, fields of width 16, batches of 4,096 rows, one thread, processor seconds"
 
@@ -33,8 +38,10 @@ class Comparison:
     """Three trainings of one model, with one value per turn.
 
     Args:
+        title: of the rows.
         model: the peer's model.
         adapter: our adapter in its place.
+        overrides: further settings of ours.
         sizes: parameters outside of tables, ours and the peer's.
         mine: our seconds per row.
         alone: those of the peer's model and optimizer.
@@ -43,8 +50,10 @@ class Comparison:
         curve: the peer's steps so far and mean AUC of the domains on validation rows.
     """
 
+    title: str
     model: str
     adapter: str
+    overrides: Sequence[str] = ()
     sizes: tuple[int, int] = (0, 0)
     mine: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)
@@ -57,11 +66,13 @@ def measure(quick: bool) -> Rows:
     """The rows of ``results/peers_rechub.json``."""
     rows = Rows("rechub", PROTOCOL)
     steps, turns = (78, 3) if quick else (780, 12)
-    for model, adapter in MODELS.items():
+    found = [Comparison(model, model, adapter) for model, adapter in OURS.items()]
+    found.append(Comparison("shared bottom, ReLU without dropout", "shared bottom", "none", ALIKE))
+    for one in found:
         try:
-            train_both(rows, Comparison(model, adapter), steps, steps // turns)
+            train_both(rows, one, steps, steps // turns)
         except NotInstalled as error:
-            rows.missing(model, RECHUB.name, str(error))
+            rows.missing(one.title, RECHUB.name, str(error))
     return rows
 
 
@@ -70,7 +81,7 @@ def train_both(rows: Rows, found: Comparison, steps: int, every: int) -> None:
     engine = Engine(
         [
             *("experiment=ml1m_domains", f"adapter={found.adapter}", f"trainer.steps={steps}"),
-            *(f"trainer.eval_every={every}", "trainer.patience=0"),
+            *(f"trainer.eval_every={every}", "trainer.patience=0", *found.overrides),
         ]
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +110,7 @@ def train_both(rows: Rows, found: Comparison, steps: int, every: int) -> None:
 
 def report(rows: Rows, found: Comparison, ours: Trained, tested: float) -> None:
     """Speed, quality, and time to the quality that both reach."""
-    model, me = found.model, f"polyscene, adapter {found.adapter}"
+    model, me = found.title, f"polyscene, adapter {found.adapter}"
     alone, shipped = f"{RECHUB.name}, its model alone", f"{RECHUB.name} as shipped, data in"
     my_curve = [(step, statistics.mean(scores.values())) for step, scores in ours.curve]
     level = common_level(my_curve, found.curve)

@@ -29,6 +29,7 @@ class ClickConfig(JudgingConfig):
         sample: rows of a sample.
         hidden: width of the network's hidden layer.
         dropout: share of the network's units that are left out in training.
+        activation: of the network's units. ``relu`` costs a third of ``gelu`` on a CPU.
     """
 
     head: Literal["bilinear", "mlp"] = "bilinear"
@@ -36,6 +37,10 @@ class ClickConfig(JudgingConfig):
     sample: int = bounded(48, at_least=1)
     hidden: int = bounded(64, at_least=1)
     dropout: float = bounded(0.1, at_least=0, at_most=1)
+    activation: Literal["gelu", "relu"] = "gelu"
+
+
+_ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
 
 
 class ClickTask(ProductTask, JudgingTask):
@@ -60,11 +65,12 @@ class ClickTask(ProductTask, JudgingTask):
             self.past = SampledPast(events, self.labels(events.value_R), d_model, config.sample)
         if self.adapts_pairs:
             self.fuse = nn.Linear(3 * d_model, d_model)
+            activation = _ACTIVATIONS[config.activation]
             self.judge = nn.Sequential(
-                nn.GELU(),
+                activation(),
                 Dropout(config.dropout),
                 nn.Linear(d_model, config.hidden),
-                nn.GELU(),
+                activation(),
                 Dropout(config.dropout),
                 nn.Linear(config.hidden, 1, bias=False),
             )
