@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,10 @@ class Service(Process):
 class Constant(Process):
     """A handler that returns a constant."""
 
-    def __init__(self, port: int = 18_765) -> None:
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         super().__init__([sys.executable, "-c", _CONSTANT % port], port)
 
 
