@@ -59,7 +59,7 @@ from polyscene.updating.scenario import Measure
 
 COMMAND = "python -m benchmarks.quality.updating"
 FIRST, ROUNDS = 0.6, (0.7, 0.8, 0.9)
-STEPS = 600
+STEPS = 300
 METHODS: dict[str, dict[str, Any]] = {
     "update": {},
     "naive": {"replay": 0.0, "distill": 0.0},
@@ -95,7 +95,7 @@ class World:
         )
         mapping["dataset"] = known["dataset"]
         split = {"name": "leave_one_out"}
-        mapping["scenario"] = {NAME: {"upto": upto, "split": split, "max_history": 50}}
+        mapping["scenario"] = {NAME: {"upto": upto, "split": split, "max_history": 20}}
         mapping["run"] = {"dir": str(run)}
         return resolve_train(mapping, self.host)
 

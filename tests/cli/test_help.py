@@ -17,6 +17,7 @@ from polyscene.config.pretrain import prepare_pretrain
 from polyscene.config.schema import EvaluateConfig, RecommendConfig
 from polyscene.config.transfer import prepare_transfer
 from polyscene.registry.host import Host, load_host
+from polyscene.updating.config import RollbackConfig, UpdateConfig
 
 Run = Callable[..., object]
 
@@ -90,6 +91,9 @@ def test_the_examples_are_accepted(example: str, host: Host) -> None:
         prepare_pretrain(parameters["overrides"], host)
     elif command.name == "train":
         prepare_train(parameters["overrides"], host, sweep=parameters["multirun"])
+    elif command.name in ("update", "rollback"):
+        kinds = {"update": UpdateConfig, "rollback": RollbackConfig}
+        from_arguments(kinds[command.name], parameters["arguments"], where="", example="")
     elif command.name in ("evaluate", "recommend"):
         kind = EvaluateConfig if command.name == "evaluate" else RecommendConfig
         config = from_arguments(kind, parameters["arguments"], where="", example="")

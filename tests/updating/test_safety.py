@@ -168,6 +168,9 @@ def test_mistakes_are_told(deployment: Deployment, tmp_path: Path, capsys: pytes
     assert "'held' is 2.0" in said("update", "held=2.0")
     assert "there is no kind 'clik'" in said("update", "offpolicy.reward=clik")
     assert "there is no such folder" in said("rollback", f"deployment={tmp_path / 'x'}")
+    feed(deployment, new_taste(1))
+    with pytest.raises(ConfigError, match="did you mean 'likes'"):
+        updated(deployment, scenario=["like"])
     other = tmp_path / "other"
     other.mkdir()
     (other / "resolved.yaml").write_text("seed: 1")

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from polyscene.data.phases import Phase
+from polyscene.serving.engine.shelf import untold_values
 from polyscene.tasks.task import PairTask, Task
 from polyscene.training.loading import LoadedScenario
 from polyscene.updating.config import UpdateConfig
@@ -74,7 +73,7 @@ def rows_of(
     items = {item: row for row, item in enumerate(loaded.tables.item_ids.tolist())}
     users = {user: row for row, user in enumerate(loaded.tables.user_ids.tolist())}
     known, first = len(users), _first_second(loaded)
-    values = _values(loaded, task)
+    values = untold_values(loaded.events, task)
     latest = (time.time() if now is None else now) + _DAY
     before, mended, kept = first, 0, []
     for row in found:
@@ -131,20 +130,6 @@ def _first_second(loaded: LoadedScenario) -> float:
     """Before this no clock can have been."""
     time_R = loaded.tables.time_R
     return _YEAR_2000 if time_R is None or not len(time_R) else min(_YEAR_2000, float(time_R.min()))
-
-
-def _values(loaded: LoadedScenario, task: Task) -> tuple[float, float]:
-    """The values of a row and of a skip that tell none."""
-    events = loaded.events
-    value_R = events.value_R[torch.from_numpy(events.rows([Phase.TRAIN], context=True)[1])].float()
-    if not isinstance(task, PairTask):
-        return _middle(value_R, 1.0), 0.0
-    label_R = task.labels(value_R)
-    return _middle(value_R[label_R], 1.0), _middle(value_R[~label_R], 0.0)
-
-
-def _middle(value_R: torch.Tensor, otherwise: float) -> float:
-    return float(value_R.median()) if len(value_R) else otherwise
 
 
 def _without_known(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyscene.errors import ServingError
+from polyscene.errors import ConfigError, ServingError, did_you_mean
 from polyscene.feedback import FeedbackLog, open_log
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
@@ -102,6 +102,11 @@ class _Update:
         after = {name: self._known(name).get("to", 0) for name in names}
         found = read_feedback(self.log, after, self.log.last(), self.config.kinds)
         wanted = self.config.scenario or names
+        for name in wanted:
+            if name not in names:
+                raise ConfigError(
+                    f"the model has no scenario '{name}'", where="scenario", fix=did_you_mean(name, names)
+                )
         news = {}
         for name, feedback in found.items():
             self.outcome.passed[name] = dict(feedback.passed)

@@ -86,6 +86,8 @@ def cannot_learn(model: PolysceneModel, name: str, loaded: LoadedScenario) -> st
         return "its task is not about users"
     if task.reads_together:
         return "its task reads user and item as one text"
+    if not task.reads_past:
+        return "its task reads no sequence of what users did"
     return ""
 
 

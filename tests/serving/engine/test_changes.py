@@ -26,14 +26,17 @@ def test_what_is_done_is_the_history_that_a_request_could_give(fresh: Engine) ->
         events = [
             reaction(n, name, "newcomer", item, kind="rating", value=3.0 + n % 2) for n, item in enumerate(items)
         ]
+        skip = reaction(90, name, "newcomer", items[0], kind="skip")
+        judges = fresh.shelves[name].judges  # then a skip is a row as well, of the other class
         ignored = [
-            reaction(90, name, "newcomer", items[0], kind="skip"),
+            *([] if judges else [skip]),
             reaction(91, name, "newcomer", "no such item"),
             reaction(92, "elsewhere", "newcomer", items[0]),
             Impression("shown", 1.65e9, name, "newcomer", tuple(items), (0.0,) * len(items), "v1", "greedy"),
         ]
-        assert fresh.observe([*events, *ignored]) == len(events)
+        assert fresh.observe([*events, *([skip] if judges else []), *ignored]) == len(events) + judges
         steps = tuple(Step(event.item, event.value, event.time) for event in events)
+        steps += (Step(skip.item, fresh.shelves[name].skipped, skip.time),) if judges else ()
         found = one(fresh, Request(name, "newcomer", k=5))
         given = one(fresh, Request(name, "somebody", history=steps, k=5))
         assert (found.items, found.scores) == (given.items, given.scores)

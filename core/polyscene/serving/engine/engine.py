@@ -142,19 +142,23 @@ class Engine:
     def observe(self, events: Sequence[Event]) -> int:
         """Extend histories by what users did, in this order; returns how many events did.
 
-        Impressions and skips do not, nor what concerns unknown scenarios and items. What priors and popularity
-        count stays as it was.
+        Impressions do not, nor skips where the task ranks, nor what concerns unknown scenarios and items. A rating
+        has its value; what a price or the seconds watched are worth in the units of the data nobody knows. What
+        priors and popularity count stays as it was.
         """
         taken = 0
         for event in events:
             shelf = self.shelves.get(event.scenario)
-            if not isinstance(event, Reaction) or event.kind == "skip" or shelf is None:
+            if not isinstance(event, Reaction) or shelf is None or event.item not in shelf.position:
                 continue
-            if event.item in shelf.position:
-                value = shelf.value if event.value is None else event.value
-                steps = shelf.live.setdefault(event.user, Steps())
-                steps.add(shelf.position[event.item], value, shelf.moment(event.time))
-                taken += 1
+            skip = event.kind == "skip"
+            if skip and not shelf.judges:
+                continue
+            rated = event.value if event.kind == "rating" else None
+            value = (shelf.skipped if skip else shelf.value) if rated is None else rated
+            steps = shelf.live.setdefault(event.user, Steps())
+            steps.add(shelf.position[event.item], value, shelf.moment(event.time))
+            taken += 1
         return taken
 
     def forget(self, user: str) -> None:

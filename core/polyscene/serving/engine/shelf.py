@@ -18,6 +18,7 @@ from polyscene.retrieval import Served
 from polyscene.serving.engine.answers import ScenarioInfo, Scored
 from polyscene.serving.engine.filters import Filters
 from polyscene.serving.engine.steps import NOTHING, Steps
+from polyscene.tasks.task import PairTask, Task
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
 
@@ -36,6 +37,8 @@ class Shelf:
         session, model: of the run.
 
     Attributes:
+        judges: whether rows are judged one by one, so that skips are rows as well.
+        value, skipped, time: of a step that tells none, of a skip, and of a step without a time.
         live: what users did since, by id.
         texts: the nearest items of texts that were asked before.
     """
@@ -67,7 +70,10 @@ class Shelf:
         self.views = {view.name: view for view in loaded.scenario.views}
         self.graph = (loaded.whole or loaded).graph
         self.by_text = reads_texts(model, name, loaded)
-        self.value, self.time = _middling(counted)
+        task = model.main_task(name)
+        self.judges = isinstance(task, PairTask)
+        self.value, self.skipped = untold_values(counted, task)
+        self.time = int(counted.time_R.max()) if len(counted.time_R) else 0
 
     def served(self) -> Served:
         """The scenario as the retriever takes it."""
@@ -162,8 +168,14 @@ class Shelf:
         return [column for column in self.loaded.scenario.item_columns if column.name and column.name not in gated]
 
 
-def _middling(events: Events) -> tuple[float, int]:
-    """Value and time of a step of which neither is told."""
-    if not len(events.item_R):
-        return 1.0, 0
-    return float(events.value_R.float().median()), int(events.time_R.max())
+def untold_values(events: Events, task: Task) -> tuple[float, float]:
+    """The values of a step and of a skip that tell none: middling ones, where rows are judged of either class."""
+    value_R = events.value_R.float()
+    if not isinstance(task, PairTask):
+        return _middle(value_R, 1.0), 0.0
+    label_R = task.labels(value_R)
+    return _middle(value_R[label_R], 1.0), _middle(value_R[~label_R], 0.0)
+
+
+def _middle(value_R: Tensor, otherwise: float) -> float:
+    return float(value_R.median()) if len(value_R) else otherwise
