@@ -66,6 +66,18 @@ def test_estimates_are_unbiased_and_their_intervals_hold(errors: dict[str, np.nd
     assert 0.88 <= held_S.mean() <= 0.995, f"intervals hold in {held_S.mean():.2f}"
 
 
+def test_doubly_robust_is_its_formula_where_the_other_policy_differs() -> None:
+    """The model speaks for what the other would show, weighted errors for what was shown; not the reverse."""
+    trials, _ = simulate(0, "good")
+    best_Rf = np.eye(ITEMS * PLACES)[(ITEMS - 1) * PLACES + trials.place_R]
+    better = dataclasses.replace(trials, mean_Rf=best_Rf)
+    shown_R, other_R = direct_values(better)
+    assert abs(shown_R.mean() - other_R.mean()) > 0.02
+    [found] = [one.value for one in estimate_policy(better) if one.method == "dr"]
+    terms_R = other_R + better.target_R / better.chance_R * (better.reward_R - shown_R)
+    assert found == pytest.approx(terms_R.sum() / (better.list_R.max() + 1))
+
+
 def test_what_was_logged_is_no_estimate_of_the_other(errors: dict[str, np.ndarray]) -> None:
     """The target's lists are as good on average here, so it is the noise of each run that tells them apart."""
     assert errors["logged"][:, 1].mean() <= errors["ips"][:, 1].mean()
