@@ -19,20 +19,23 @@ _PORTION = 1 << 16
 
 
 class ModelCatalogue(Catalogue):
-    """Item vectors of one step: small catalogues at once, large ones as needed.
-
-    Attributes:
-        plain: the same vectors before the item bank.
-    """
+    """Item vectors of one step: small catalogues at once, large ones as needed."""
 
     def __init__(self, model: PolysceneModel, name: str) -> None:
         self.model, self.name = model, name
         self.n_items = model.n_items[name]
         self.whole = not model.items[name].is_costly
         self.hidden_N = _items(model, name).draw_hidden(self.n_items, model.device)
-        self.plain = _Plain(self)
         self._all: tuple[Tensor, Tensor] | None = None
         self._taken: dict[int, tuple[Tensor, tuple[Tensor, Tensor]]] = {}
+
+    @property
+    def plain(self) -> Catalogue:
+        """The same vectors before the item bank.
+
+        Made anew for whoever asks: kept here it would hold a step's tensors until garbage is collected.
+        """
+        return _Plain(self)
 
     def all(self) -> Tensor:
         return self.encode_all()[0]
