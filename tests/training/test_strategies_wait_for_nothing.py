@@ -6,10 +6,11 @@ whole: objective, balancer, gradients. Adaptation to a new scenario is a multita
 
 from __future__ import annotations
 
+import gc
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -75,6 +76,35 @@ def test_a_step_of_a_strategy(name: str, names: tuple[str, ...], options: tuple[
     assert {name.partition("/")[0] for name in losses} >= set(names)
     without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert without == []
+
+
+@pytest.mark.parametrize(("name", "names", "options"), STRATEGIES)
+def test_a_step_leaves_no_tensors_for_the_garbage_collector(
+    name: str, names: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    """It comes seldom and knows nothing of how large tensors are: those of a step must go with their last name."""
+    model, loaded, config = tiny_model(names, *options)
+    few = {"support": 3, "query": 2, "tasks": 2, "inner_steps": 1} if name == "meta" else {}
+    objective = (
+        chosen("strategy", {"name": name, **few}, tiny_host())
+        .build()
+        .objective(ObjectiveContext(config, model, loaded.scenarios))
+    )
+    step = Step(model, cast("Any", model), FABRIC, task_weights(loaded.scenarios))
+    model.train()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(2):
+            objective.backward(step, number, draw(loaded, model), last=True)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [tuple(one.shape) for one in gc.garbage if isinstance(one, Tensor)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
 
 
 def moved(episodes: Episodes) -> Episodes:
