@@ -59,7 +59,7 @@ class LinkTask(ProductTask):
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         self.activity.observe(events, phases)
 
-    def meet(self, items: Tensor) -> None:
+    def admit(self, items: Tensor) -> None:
         self.share_N = self.activity.share_N.clone()
 
     def loss(self, h_BTd: Tensor, windows: Windows, catalogue: Catalogue) -> Tensor:

@@ -92,7 +92,7 @@ class RankingTask(ProductTask):
         self.trained_N = functional.pad(self.trained_N, (0, more))
         self.sampling_N = functional.pad(self.sampling_N, (0, more))
 
-    def meet(self, items: Tensor) -> None:
+    def admit(self, items: Tensor) -> None:
         self.trained_N = self.trained_N.index_fill(0, items.to(self.trained_N.device), value=True)
         self.sampling_N = self._sampling(self.trained_N)
 

@@ -156,7 +156,7 @@ class Task(nn.Module, ABC):
         """Serve so many items, the last of them new: what is kept per item gets what stands for an unknown one."""
         return
 
-    def meet(self, items: Tensor) -> None:
+    def admit(self, items: Tensor) -> None:
         """Learn from rows of these items (int64 ``[M]``) from now on, which training may not have held.
 
         What was counted before, by :meth:`observe`, stays.

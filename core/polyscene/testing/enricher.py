@@ -111,7 +111,9 @@ class EnricherSuite:
     def test_it_adds_columns_that_can_be_encoded(self, found: Enrichment | None) -> None:
         first = next(iter(self.scenarios))
         assert found is not None, f"it adds nothing to '{first}': is its data linked to these items?"
-        assert found.item_columns, "it brings a frame and declares no column of it"
+        declared = found.item_columns or found.items is None
+        assert declared, "it brings a frame and declares no column of it"
+        assert found.item_columns or found.links is not None, "it brings neither columns nor links"
 
     def test_it_adds_nothing_to_a_scenario_that_it_does_not_know(self, lent: Lent) -> None:
         found = self.enrich(lent, "a_scenario_nobody_knows")
@@ -134,7 +136,8 @@ class EnricherSuite:
 def _digest(found: Enrichment | None) -> tuple[str, Any]:
     if found is None:
         return "", ()
-    return fingerprint({"items": found.items}), found.item_columns
+    brought = {"items": found.items, "links": found.links}
+    return fingerprint({name: frame for name, frame in brought.items() if frame is not None}), found.item_columns
 
 
 def _frames(tables: Tables) -> str:

@@ -67,7 +67,8 @@ def make_data(events: Events, kind: str, seed: int = 1) -> PriorData:
     items = pd.DataFrame({"item_id": [str(item) for item in range(events.n_items)], "tags": tags})
     users = pd.DataFrame({"user_id": [str(user) for user in range(events.n_users)]})
     links = pd.DataFrame(generator.integers(events.n_users - 1, size=(40, 2)), columns=["user_id", "friend_id"])
-    links = pd.concat([links, links[:1], links[:1].assign(friend_id=links["user_id"])]).astype(str)
+    links = links.iloc[[*range(40), 0]].astype(str)  # one of them twice
+    links.iloc[1, 1] = links.iloc[1, 0]
     user_R, row_R = events.rows(Phase, context=True)
     rows = pd.DataFrame({"user_id": user_R.astype(str), "item_id": events.item_R.numpy()[row_R].astype(str)})
     same = kind == FRIENDS and events.n_users == events.n_items

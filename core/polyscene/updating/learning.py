@@ -71,7 +71,7 @@ def learn_rows(
     items = joined.learned.events.item_R[new_R | old_R].long().unique()
     tasks = model.tasks_of(name)
     for task in tasks.values():
-        task.meet(items)
+        task.admit(items)
     learn(
         model,
         joined.labelled(new_R | old_R),
