@@ -61,8 +61,17 @@ class Browser:
         return self.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
 
 
+@pytest.fixture
+def browser(one_browser: Browser) -> Iterator[Browser]:
+    """The browser with nothing on it: a page that is left open goes on asking a server that is gone."""
+    one_browser.driver.get("about:blank")
+    one_browser.complaints()
+    yield one_browser
+    one_browser.driver.get("about:blank")
+
+
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests of a process; without one they are skipped, loudly."""
     program, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if program is None or driver is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.browser import browser, one_browser  # noqa: F401  (fixtures)
 from tests.once import Once, once  # noqa: F401  (a fixture)
 from tests.postgres import postgres  # noqa: F401  (a fixture)
 

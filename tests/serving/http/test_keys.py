@@ -34,6 +34,7 @@ NEEDED = {
     ("get", "/v1/scenarios"): "recommend",
     ("post", "/v1/feedback"): "feedback",
     ("post", "/v1/items"): "admin",
+    ("get", "/v1/experiments"): "admin",
     ("get", "/v1/models"): "admin",
     ("post", "/v1/models/promote"): "admin",
     ("post", "/v1/models/rollback"): "admin",
