@@ -73,9 +73,10 @@ def polyscene_components() -> Iterable[Component]:  # type: ignore[empty-body]
 def polyscene_enrich(  # type: ignore[empty-body]
     scenario: str, tables: Any, loaded: dict[str, Any], splits: dict[str, Any], options: dict[str, Any]
 ) -> Enrichment | None:
-    """Extra columns for the items of a scenario, another plugin's or one's own (called once per scenario and run).
+    """Extra columns for the items of a scenario, or links among its users (called once per scenario and run).
 
-    What is added stands behind a learned gate that starts closed. Return ``None`` to add nothing.
+    The scenario may be another plugin's or one's own. Columns stand behind a learned gate that starts closed,
+    links are for priors. Return ``None`` to add nothing.
 
     Args:
         scenario: name of the scenario that may be enriched.
