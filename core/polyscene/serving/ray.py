@@ -3,6 +3,9 @@
 Ray imports :func:`app`, as `polyscene serve --ray` says in the deployment file that it prints.
 """
 
+# Ray is an extra of its own, which is not there where types are checked.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import logging
