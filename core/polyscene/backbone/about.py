@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
 import torch
 
 from polyscene.backbone.config import BackboneConfig
+from polyscene.data.files import atomic_path
+from polyscene.errors import BackboneError
 
 FORMAT = 1
 """Part of every content key: raise it when the meaning of stored values changes."""
@@ -34,3 +40,15 @@ def about(
         shifted = {"positions from": shift} if shift else {}
         return {**common, "states": "before all layers", **shifted}
     return {**common, "states": f"before the last {config.suffix_layers} layers"}
+
+
+def keep_about(folder: Path, named: Mapping[str, str | int | bool]) -> None:
+    """Write down beside stored vectors what they depend on, for people; once.
+
+    Raises:
+        BackboneError: the disk is full, or the folder cannot be written to.
+    """
+    note = folder / "about.json"
+    if not note.exists():
+        with atomic_path(note, BackboneError) as path:
+            path.write_text(json.dumps(dict(named), indent=1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,14 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polyscene.backbone.about import about
+from polyscene.backbone.about import about, keep_about
 from polyscene.backbone.adapters import PrefixOptions
 from polyscene.backbone.adapters.base import Base
 from polyscene.backbone.adapters.prefix import Shifted
 from polyscene.backbone.config import BackboneConfig
 from polyscene.backbone.cut import cut
 from polyscene.backbone.digests import combined, folder_digest, require_strings, text_digests
-from polyscene.backbone.encode import CHUNK, Tokens, chunks, encode
+from polyscene.backbone.encode import Tokens, encode
+from polyscene.backbone.filling import fill
 from polyscene.backbone.folder import check_length, embedding_dim, model_folder
 from polyscene.backbone.pooling import reduction
 from polyscene.backbone.precision import chosen_dtype, lowered
@@ -31,8 +31,6 @@ from polyscene.backbone.store import ActivationStore
 from polyscene.backbone.suffix import Suffix
 from polyscene.backbone.synonyms import synonyms
 from polyscene.data.access import DataAccess
-from polyscene.data.files import atomic_path
-from polyscene.errors import BackboneError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -242,33 +240,24 @@ class Backbone:
     def _encode(self, texts: list[str], digests: np.ndarray, store: ActivationStore, *, states: bool) -> None:
         model = self._below().to(self.dtype) if states else self._whole
         assert model is not None  # the precision was settled, which loads the model
-        note = store.folder / "about.json"
-        if not note.exists():
-            named = {"backbone": self.config.name, **self._about(states=states)}
-            with atomic_path(note, BackboneError) as path:
-                path.write_text(json.dumps(named, indent=1))
+        keep_about(store.folder, {"backbone": self.config.name, **self._about(states=states)})
         with encoding_progress(self.config.name, len(texts), show=self.progress) as advance:
 
             def count(done: int) -> None:
                 self.forwards += done
                 advance(done)
 
-            for chunk in chunks(texts, CHUNK):
-                store.refresh()  # another process may have encoded these
-                rows = chunk[~store.has(digests[chunk])]
-                advance(len(chunk) - len(rows))
-                if len(rows):
-                    tokens = Tokens(self._tokenizer, [texts[i] for i in rows], self.config.max_len)
-                    values = encode(
-                        model,
-                        tokens,
-                        self.config.batch_tokens,
-                        reduction(self.config, states=states),
-                        per_token=states,
-                        advance=count,
-                    )
-                    lengths = tokens.lengths if states else np.ones_like(tokens.lengths)
-                    store.add(digests[rows], lengths, values)
+            fill(
+                store,
+                texts,
+                digests,
+                model=model,
+                tokenizer=self._tokenizer,
+                config=self.config,
+                states=states,
+                encoded=count,
+                found=advance,
+            )
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
