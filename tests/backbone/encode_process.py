@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from polyscene.backbone import Backbone, BackboneConfig, pretrained
+from polyscene.backbone import Backbone, BackboneConfig, filling
 from polyscene.data.access import DataAccess
 from polyscene.errors import BackboneError
 
@@ -25,9 +25,9 @@ parser.add_argument("--kill-at", type=int, default=0, help="die by SIGKILL in th
 parser.add_argument("--limit", type=int, default=0, help="most bytes of a file, as if the disk were full")
 options = parser.parse_args()
 
-pretrained.CHUNK = 50
+filling.CHUNK = 50
 if options.limit:
-    pretrained.CHUNK = 4096
+    filling.CHUNK = 4096
     resource.setrlimit(resource.RLIMIT_FSIZE, (options.limit, options.limit))
 if options.kill_at:
     writes = itertools.count(1)

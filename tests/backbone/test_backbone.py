@@ -86,7 +86,7 @@ def test_a_vector_does_not_depend_on_the_other_texts(build, tiny):
 def test_texts_are_committed_in_chunks(build, monkeypatch, tmp_path):
     texts = [f"word {i}" * (i % 5) for i in range(50)]  # ten of them empty
     whole = build("whole").embed(texts)
-    monkeypatch.setattr("polyscene.backbone.pretrained.CHUNK", 7)
+    monkeypatch.setattr("polyscene.backbone.filling.CHUNK", 7)
     torch.testing.assert_close(build().embed(texts), whole, atol=1e-5, rtol=0)
     assert len(list(tmp_path.glob("activations/*/*.safetensors"))) == 6  # 41 texts by 7
 
