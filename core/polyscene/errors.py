@@ -67,7 +67,7 @@ class ConflictError(FeedbackError):
 
 
 class AccessError(PolysceneError):
-    """API keys or the secret of pseudonyms are missing or damaged, or are asked for what they cannot be."""
+    """API keys are missing or damaged, or are asked for what they cannot be."""
 
 
 class ExperimentError(PolysceneError):

@@ -237,6 +237,20 @@ class TestSocialNeighbors:
         assert (links["user_id"] == links["friend_id"]).any()
         assert_allclose(scores_of("social_neighbors", events, kind, unit=0.5), expected_UN, rtol=1e-4, atol=1e-6)
 
+    def test_of_many_rows_those_with_the_largest_weights_count(self) -> None:
+        events = make_events("viewers")
+        (whole_UN, few_UN) = (
+            np.expm1(scores_of("social_neighbors", events, "viewers", most_links=1, most_rows=most))
+            for most in (512, 2)
+        )
+        count_U = (few_UN > 0).sum(axis=1)
+        assert count_U.max() == 2
+        assert (whole_UN > 0).sum(axis=1).max() > 2
+        kept = few_UN > 0
+        assert_allclose(few_UN[kept], whole_UN[kept], rtol=1e-5)
+        least_U = np.where(kept, few_UN, np.inf).min(axis=1)
+        assert (np.where(kept, 0, whole_UN).max(axis=1) <= least_U + 1e-6).all()
+
 
 @pytest.mark.parametrize(("kind", "decay"), [("viewers", 1.0), ("baskets", 0.5), ("listeners", 0.5)])
 def test_content_is_like_the_texts_of_the_history(kind: str, decay: float) -> None:

@@ -174,6 +174,21 @@ def test_histories_are_shortened_in_turn(ordered: bool) -> None:
         assert place_B.max() > 0.65
 
 
+def test_validation_rows_are_asked_with_whole_and_with_short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = tiny_session(tiny_config("", [LIKES], likes={"priors": ["linear"]}))
+    loaded = session.load()
+    model: PolysceneModel = build_model(session, loaded)[0].eval()
+    fitted: list[tuple[list[Asked], list[Asked]]] = []
+    monkeypatch.setattr(settling, "fit_gates", lambda _mixture, _view, *given: fitted.append(given))
+    settle_gates(model, {LIKES: session.subject(LIKES, loaded.scenarios[LIKES])}, {LIKES: 5})
+    [(whole, short)] = fitted
+    (whole_Q, short_Q) = (torch.cat([part.short_Q for part in parts]) for parts in (whole, short))
+    assert len(whole_Q) == len(short_Q) > 4
+    assert (whole_Q < 0.5).all()
+    assert (short_Q > whole_Q).float().mean() > 0.6
+    assert short_Q.max() == 1, "some are asked without any history"
+
+
 class Leaking(Linear):
     """Knows the row that it is asked for."""
 

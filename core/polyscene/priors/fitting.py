@@ -55,8 +55,6 @@ def at_head(
     out_QN: Tensor,
     target_QN: Tensor,
     short_Q: Tensor,
-    *,
-    head: int = _HEAD,
 ) -> Asked:
     """What is fitted of full rankings: scores of the best items of each part, and targets among them.
 
@@ -65,11 +63,11 @@ def at_head(
         out_QN: bool, what is left out of the ranking.
         target_QN: bool, what should be found.
         short_Q: how short each history is, see :meth:`PriorMixture.shortness`.
-        head: best items of each part but the terms, which order nothing by themselves.
     """
     lowest, n_items = torch.finfo(network_QN.dtype).min, network_QN.shape[1]
+    # Without the terms, which order nothing by themselves.
     parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN[: -len(TERMS)]])
-    best = parts_GQN.masked_fill(out_QN, lowest).topk(min(head, n_items), dim=2).indices
+    best = parts_GQN.masked_fill(out_QN, lowest).topk(min(_HEAD, n_items), dim=2).indices
     item_QC = best.permute(1, 0, 2).flatten(1).sort(dim=1).values
     twice_QC = torch.zeros_like(item_QC, dtype=torch.bool)
     twice_QC[:, 1:] = item_QC[:, 1:] == item_QC[:, :-1]
