@@ -12,7 +12,8 @@ from torch.nn import functional
 from polyscene.data.windows import Windows
 from polyscene.evaluation.requests import Requests
 from polyscene.model import PolysceneModel
-from polyscene.priors.fitting import Asked, at_head, fit_gates, true_ndcg
+from polyscene.priors.fitting import fit_gates, true_ndcg
+from polyscene.priors.heads import Heads
 from polyscene.priors.linear import Linear
 from polyscene.priors.mixture import PRIORS_ONLY, PriorMixture
 from polyscene.retrieval.pairs import Pairs
@@ -52,7 +53,7 @@ class Rows:
         fitted = torch.arange(0, ROWS, 2)
         target_QN, nothing_QN = hit_QN[fitted].bool(), torch.zeros(len(fitted), ITEMS, dtype=torch.bool)
         short_Q = torch.zeros(len(fitted))
-        asked = at_head(self.network_QN[fitted], self.prior_PQN[:, fitted], nothing_QN, target_QN, short_Q)
+        asked = Heads.of(self.network_QN[fitted], self.prior_PQN[:, fitted], nothing_QN, target_QN, short_Q)
         fit_gates(self.mixture, "all", [asked])
 
     @torch.no_grad()
@@ -102,7 +103,7 @@ def test_what_says_the_same_of_all_items_finds_none() -> None:
     rows = rows_of(USEFUL, NOISE)
     silent_QN, out_QN = torch.zeros(ROWS, ITEMS), torch.zeros(ROWS, ITEMS, dtype=torch.bool)
     target_QN = functional.one_hot(rows.target_Q, ITEMS).bool()
-    asked = at_head(silent_QN, torch.stack([silent_QN] * 3), out_QN, target_QN, torch.zeros(ROWS))
+    asked = Heads.of(silent_QN, torch.stack([silent_QN] * 3), out_QN, target_QN, torch.zeros(ROWS))
     assert true_ndcg(rows.mixture, rows.mixture.parameters_of("all"), [asked]) < 0.1
 
 
@@ -115,7 +116,7 @@ def test_what_everybody_knows_already_is_taken_back() -> None:
     network_QN, prior_QN = (torch.randn(2, ROWS, ITEMS, generator=generator) + USEFUL * hit_QN + error_N).unbind()
     terms = error_N.expand(ROWS, -1), torch.zeros(ROWS, ITEMS)
     nothing_QN = torch.zeros(ROWS, ITEMS, dtype=torch.bool)
-    asked = at_head(network_QN, torch.stack([prior_QN, *terms]), nothing_QN, hit_QN.bool(), torch.zeros(ROWS))
+    asked = Heads.of(network_QN, torch.stack([prior_QN, *terms]), nothing_QN, hit_QN.bool(), torch.zeros(ROWS))
     events = make_events("viewers")
     mixture = PriorMixture({"linear": built("linear", events, "viewers")}, events, ["all"])
     before = true_ndcg(mixture, mixture.parameters_of("all"), [asked])
@@ -125,7 +126,7 @@ def test_what_everybody_knows_already_is_taken_back() -> None:
     assert true_ndcg(mixture, mixture.parameters_of("all"), [asked]) > before + 0.2
 
 
-def made_up(network: float, prior: float, short: float, seed: int) -> Asked:
+def made_up(network: float, prior: float, short: float, seed: int) -> Heads:
     """Rows of which network and prior know so much."""
     generator = torch.Generator().manual_seed(seed)
     hit_QN = functional.one_hot(torch.randint(ITEMS, (ROWS,), generator=generator), ITEMS).float()
@@ -134,7 +135,7 @@ def made_up(network: float, prior: float, short: float, seed: int) -> Asked:
     )
     nothing_QN = torch.zeros(ROWS, ITEMS)
     prior_PQN = torch.stack([prior_QN, nothing_QN, nothing_QN])
-    return at_head(network_QN, prior_PQN, nothing_QN.bool(), hit_QN.bool(), torch.full((ROWS,), short))
+    return Heads.of(network_QN, prior_PQN, nothing_QN.bool(), hit_QN.bool(), torch.full((ROWS,), short))
 
 
 def test_newcomers_have_gates_of_their_own() -> None:
@@ -178,7 +179,7 @@ def test_validation_rows_are_asked_with_whole_and_with_short_histories(monkeypat
     session = tiny_session(tiny_config("", [LIKES], likes={"priors": ["linear"]}))
     loaded = session.load()
     model: PolysceneModel = build_model(session, loaded)[0].eval()
-    fitted: list[tuple[list[Asked], list[Asked]]] = []
+    fitted: list[tuple[list[Heads], list[Heads]]] = []
     monkeypatch.setattr(settling, "fit_gates", lambda _mixture, _view, *given: fitted.append(given))
     settle_gates(model, {LIKES: session.subject(LIKES, loaded.scenarios[LIKES])}, {LIKES: 5})
     [(whole, short)] = fitted
@@ -218,7 +219,7 @@ class TestWithoutValidationRows:
         options = model.mixture(LIKES).priors["linear"].config
         prior = kind(options, prior_data(session, LIKES, loaded.scenarios[LIKES]))
         mixture = model.priors[LIKES] = PriorMixture({"linear": prior}, subject.events, ["all"])
-        fitted: list[Asked] = []
+        fitted: list[Heads] = []
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(settling, "fit_gates", lambda *given: (fitted.extend(given[2]), fit_gates(*given)))
             settle_gates(model, {LIKES: subject}, {LIKES: 5})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, product
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -100,24 +102,32 @@ def evaluate_scorer(
     return {} if ranking is None else _summaries(subject, ranking)
 
 
-@torch.inference_mode()
 def rank_requests(
     subject: Subject, population: Population, view: View, scorer: Scorer, *, limit: int = 0
 ) -> Ranking | None:
     """The rankings of all requests of a population; ``None`` where it has no targets."""
-    candidates_N = subject.events.cold_N if population.cold_candidates else None
-    parts = [
-        rank_targets(
-            scorer(requests, view),
-            requests.targets,
-            masked=requests.masked,
-            candidates_N=candidates_N,
-            user_B=requests.user_B,
-            top=TOP,
-        )
-        for requests in subject.requests(population, view, limit)
-    ]
-    return Ranking.join(parts) if parts else None
+    return _rank_together(subject, [population], view, scorer, limit=limit)[0]
+
+
+@torch.inference_mode()
+def _rank_together(
+    subject: Subject, populations: Sequence[Population], view: View, scorer: Scorer, *, limit: int = 0
+) -> list[Ranking | None]:
+    """The rankings of populations with the same requests, which are scored once."""
+    parts: list[list[Ranking]] = [[] for _ in populations]
+    for requests in subject.requests(populations[0], view, limit):
+        score_BN = scorer(requests, view)
+        for population, found in zip(populations, parts, strict=True):
+            ranking = rank_targets(
+                score_BN,
+                requests.targets,
+                masked=requests.masked,
+                candidates_N=subject.events.cold_N if population.cold_candidates else None,
+                user_B=requests.user_B,
+                top=TOP,
+            )
+            found.append(ranking)
+    return [Ranking.join(found) if found else None for found in parts]
 
 
 def evaluate_method(
@@ -131,11 +141,12 @@ def evaluate_method(
 ) -> list[dict[str, Any]]:
     """Result rows of one method: every view and population that has targets; ``keep`` gets the rankings."""
     rows = []
-    for view in subject.scenario.views:
-        for population in POPULATIONS:
-            if only and population.name != only:
-                continue
-            ranking = rank_requests(subject, population, view, scorer_of(population))
+    wanted = [population for population in POPULATIONS if only in ("", population.name)]
+    groups = [list(group) for _, group in groupby(wanted, key=attrgetter("phase", "cold_users"))]
+    for view, group in product(subject.scenario.views, groups):
+        for population, ranking in zip(
+            group, _rank_together(subject, group, view, scorer_of(group[0])), strict=True
+        ):
             if ranking is None:
                 continue
             summaries = _summaries(subject, ranking)

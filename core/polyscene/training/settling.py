@@ -16,13 +16,16 @@ from polyscene.evaluation.requests import VALIDATION, Requests, evenly_spaced
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.priors.counting import per_item
-from polyscene.priors.fitting import Asked, at_head, fit_gates
+from polyscene.priors.fitting import fit_gates
+from polyscene.priors.heads import Heads
 from polyscene.priors.mixture import PriorMixture
 from polyscene.priors.moments import latest, moments
 
 _BATCH = 128
 # Scores of users and items that are looked at, which takes seconds, and users of a large catalogue at least.
 _SCORES, _LEAST_USERS = 40_000_000, 1_000
+# By so much fewer are looked at once more with short histories: it is one end of the gates that they move.
+_FEWER = 4
 # Training rows that stand in for validation rows where there are none.
 _ROWS = 512
 # Rows that are left of histories, in turn, to see what the parts are worth to newcomers.
@@ -51,12 +54,12 @@ def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths
             continue
         for view in subject.scenario.views:
             users = max(_LEAST_USERS, _SCORES // subject.events.n_items)
-            parts, short = (
-                _of_validation(model, mixture, subject, lengths[name], view, users=users, short=short)
-                for short in (False, True)
+            usual, short = (
+                _of_validation(model, mixture, subject, lengths[name], view, users=most, short=short)
+                for most, short in ((users, False), (max(_LEAST_USERS, users // _FEWER), True))
             )
-            if parts:
-                fit_gates(mixture, view.name, parts, short)
+            if usual:
+                fit_gates(mixture, view.name, usual, short)
             else:
                 user, row = subject.events.rows([Phase.TRAIN])
                 chosen = evenly_spaced(len(row), _ROWS).numpy()
@@ -98,7 +101,7 @@ def _of_validation(
     *,
     users: int,
     short: bool,
-) -> list[Asked]:
+) -> list[Heads]:
     """The validation rows of a view, in batches; with short histories where these can be shorter than usual."""
     lengths = torch.tensor([rows for rows in _SHORT if rows < float(mixture.usual)])
     if short and len(lengths) < 2:
@@ -113,7 +116,7 @@ def _of_validation(
         target_QN = torch.zeros_like(out_QN)
         target_QN[requests.targets.row_M, requests.targets.item_M] = True
         prior_PQN = mixture.prior_scores(past, network_QN.shape[1])
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(past)))
+        parts.append(Heads.of(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(past)))
     return parts
 
 
@@ -139,7 +142,7 @@ def _of_rows(
     view: View,
     *,
     rows: tuple[np.ndarray, np.ndarray],
-) -> list[Asked]:
+) -> list[Heads]:
     """Rows of the training phase, in batches."""
     events, parts = subject.events, []
     catalogue = model.catalogue(subject.name)
@@ -155,5 +158,5 @@ def _of_rows(
         if subject.own_item_U is not None:
             out_QN = out_QN.scatter(1, subject.own_item_U[user_Q].unsqueeze(1), value=True)
         target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
-        parts.append(at_head(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(asked.past)))
+        parts.append(Heads.of(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(asked.past)))
     return parts
