@@ -43,13 +43,15 @@ class KgatEncoder(EntityVectors):
     are training facts of ``context.graph``; a fact that leads to the item is one that leads away under the inverse
     relation. An item without an entity gets zeros, and so does, for ``e_h``, an entity that no training reaches.
 
-    As with every enriched column, the engine puts a closed gate behind it; there is none in here.
+    As with every enriched column, the engine puts a closed gate behind it; there is none in here. Often most items
+    are unknown to the graph, so where a step asks for more rows than are known, the known ones are computed once.
     """
 
     config: KgatEncoderConfig
-    own_N: Tensor
-    neighbor_NK: Tensor
-    relation_NK: Tensor
+    known_N: Tensor
+    own_M: Tensor
+    neighbor_MK: Tensor
+    relation_MK: Tensor
 
     def fit(self, values: pd.Series, context: FitContext) -> None:
         graph, most = graph_of(context), self.config.most_neighbors
@@ -72,22 +74,34 @@ class KgatEncoder(EntityVectors):
             steps = graph.shared_around(entity, self.config.most_neighbors) if entity else []
             known = [step for step in steps if step.entity in position and step.relation in self.relations]
             around.append([(position[step.entity], self.relations[step.relation]) for step in known])
+        own_N = self.own_positions(values)
+        known = [row for row, pairs in enumerate(around) if pairs or own_N[row] > 0]
+        known_N = torch.zeros(len(around), dtype=torch.int32)
+        known_N[known] = torch.arange(1, len(known) + 1, dtype=torch.int32)
         width = max(map(len, around), default=0) or 1
-        # Entity 0 is the unknown one; relation -1 means 'no neighbor here'.
-        padded = [pairs + [(0, -1)] * (width - len(pairs)) for pairs in around]
-        pair_NK2 = torch.tensor(padded, dtype=torch.int32).reshape(-1, width, 2)
-        self.register_rows("own_N", self.own_positions(values))
-        self.register_rows("neighbor_NK", pair_NK2[..., 0].contiguous())
-        self.register_rows("relation_NK", pair_NK2[..., 1].contiguous())
+        # Place 0 stands for all that are unknown, entity 0 for the unknown one, relation -1 for 'no neighbor here'.
+        padded = [pairs + [(0, -1)] * (width - len(pairs)) for pairs in [[], *(around[row] for row in known)]]
+        pair_MK2 = torch.tensor(padded, dtype=torch.int32)
+        self.register_rows("known_N", known_N)
+        self.register_rows("own_M", functional.pad(own_N[known], (1, 0)))
+        self.register_rows("neighbor_MK", pair_MK2[..., 0].contiguous())
+        self.register_rows("relation_MK", pair_MK2[..., 1].contiguous())
 
     def forward(self, row: Tensor) -> Tensor:
-        own_N, relation_NK = self.own_N[row.flatten()], self.relation_NK[row.flatten()].long()
+        place_N = self.known_N[row.flatten()]
+        if len(place_N) > len(self.own_M):
+            every_M = torch.arange(len(self.own_M), device=row.device)
+            return lookup(self._vectors(every_M), place_N).view(*row.shape, self.out_dim)
+        return self._vectors(place_N).view(*row.shape, self.out_dim)
+
+    def _vectors(self, place_N: Tensor) -> Tensor:
+        """Vectors ``[N, d]`` of places among the known items, zero for place 0."""
+        own_N, relation_NK = self.own_M[place_N], self.relation_MK[place_N].long()
         e_Nd = lookup(self.space.vector_Md, own_N) * (own_N > 0).unsqueeze(-1)
-        around_Nd = self._around(e_Nd, self.neighbor_NK[row.flatten()], relation_NK)
-        known_N = (own_N > 0) | (relation_NK >= 0).any(dim=-1)
+        around_Nd = self._around(e_Nd, self.neighbor_MK[place_N], relation_NK)
         mixed_Nd = functional.leaky_relu(self.add(e_Nd + around_Nd), 0.2)
         mixed_Nd = mixed_Nd + functional.leaky_relu(self.multiply(e_Nd * around_Nd), 0.2)
-        return (mixed_Nd * known_N.unsqueeze(-1)).reshape(*row.shape, self.out_dim)
+        return mixed_Nd * (place_N > 0).unsqueeze(-1)
 
     def _around(self, e_Nd: Tensor, neighbor_NK: Tensor, relation_NK: Tensor) -> Tensor:
         """The neighbors of items as one vector ``[N, d]``, zero where there are none."""
