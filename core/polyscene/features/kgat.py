@@ -79,7 +79,7 @@ class KgatEncoder(EntityVectors):
         known_N = torch.zeros(len(around), dtype=torch.int32)
         known_N[known] = torch.arange(1, len(known) + 1, dtype=torch.int32)
         width = max(map(len, around), default=0) or 1
-        # Place 0 stands for all that are unknown, entity 0 for the unknown one, relation -1 for 'no neighbor here'.
+        # Place 0 stands for all unknown items, entity 0 for the unknown one, relation -1 for 'no neighbor here'.
         padded = [pairs + [(0, -1)] * (width - len(pairs)) for pairs in [[], *(around[row] for row in known)]]
         pair_MK2 = torch.tensor(padded, dtype=torch.int32)
         self.register_rows("known_N", known_N)
