@@ -70,12 +70,12 @@ def test_reading(log: FeedbackLog) -> None:
     assert [[one.number for one in batch] for batch in log.read(2, batch=3)] == [[3, 4, 5], [6, 7, 8], [9, 10, 11]]
     assert [one.number for batch in log.read(2, until=4) for one in batch] == [3, 4]
     assert [one.number for batch in log.read(scenario="music") for one in batch] == [1, 3, 5, 7, 9]
-    assert [one.number for batch in log.read(scenario="music", kind="click", batch=1) for one in batch] == [
+    assert [one.number for batch in log.read(scenario="music", kinds=["click"], batch=1) for one in batch] == [
         5,
         7,
         9,
     ]
-    assert [one.event.event_id for batch in log.read(kind="impression") for one in batch] == ["shown-1"]
+    assert [one.event.event_id for batch in log.read(kinds=["impression"]) for one in batch] == ["shown-1"]
     assert list(log.read(11)) == []
     counted = [(one.scenario, one.kind, one.events, one.users, one.first) for one in log.counts()]
     assert counted == [
@@ -86,7 +86,7 @@ def test_reading(log: FeedbackLog) -> None:
         ("video", "view", 2, 1, 1.7e9),
     ]
     with pytest.raises(FeedbackError, match="did you mean 'click'"):
-        log.read(kind="clik")  # type: ignore[arg-type]
+        log.read(kinds=["clik"])  # type: ignore[arg-type]
     with pytest.raises(FeedbackError, match="at least 1"):
         log.read(batch=0)
 

@@ -114,7 +114,7 @@ def test_nobody_asks(approximate: Approximate) -> None:
 def test_large_catalogues_get_an_index_where_the_config_says_so() -> None:
     keys = catalogue(2, ties=False)[:2]
     for above, kind in ((0, Exact), (N, Exact), (N - 1, Approximate)):
-        assert type(build_index(*keys, RetrievalConfig(approximate_above=above))) is kind
+        assert type(build_index(Exact(*keys), RetrievalConfig(approximate_above=above))) is kind
 
 
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,4 +123,4 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ConfigError, match=r"polyscene\[ann\]"):
-        build_index(*catalogue(2, ties=False)[:2], RetrievalConfig(approximate_above=10))
+        build_index(Exact(*catalogue(2, ties=False)[:2]), RetrievalConfig(approximate_above=10))

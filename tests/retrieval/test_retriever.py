@@ -200,6 +200,7 @@ def test_users_get_nothing_that_they_had_and_nobody_gets_themselves(world: World
             assert not set(items) & {*had, *own}
 
 
+@torch.inference_mode()
 def test_requests_leave_the_model_as_it_was(world: World) -> None:
     def state() -> dict[str, Tensor]:
         modules = world.model.named_modules()

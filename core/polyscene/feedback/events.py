@@ -15,8 +15,8 @@ _LATEST = 1e11  # unix seconds; a clock in milliseconds lies far beyond it
 
 ReactionKind = Literal["click", "purchase", "rating", "skip", "view"]
 Kind = Literal["impression", "click", "purchase", "rating", "skip", "view"]
-REACTIONS: tuple[str, ...] = get_args(ReactionKind)
-KINDS: tuple[str, ...] = get_args(Kind)
+REACTIONS: tuple[ReactionKind, ...] = get_args(ReactionKind)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)

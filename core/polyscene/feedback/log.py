@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class FeedbackLog(Protocol):
         *,
         until: int | None = None,
         scenario: str | None = None,
-        kind: Kind | None = None,
+        kinds: Collection[Kind] = (),
         batch: int = 1000,
     ) -> Iterator[list[Logged]]:
         """Events by rising number, in lists of at most ``batch``.
@@ -75,7 +75,8 @@ class FeedbackLog(Protocol):
         Args:
             after: the cursor; 0 for the beginning.
             until: the last number wanted; the log's last at the time of the call when ``None``.
-            scenario, kind: only these.
+            scenario: only this one; all if ``None``.
+            kinds: only these; all if empty.
             batch: events of one list.
         """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, distinct, func, insert, select, update
@@ -55,18 +55,18 @@ class SqlLog:
         *,
         until: int | None = None,
         scenario: str | None = None,
-        kind: Kind | None = None,
+        kinds: Collection[Kind] = (),
         batch: int = 1000,
     ) -> Iterator[list[Logged]]:
         if batch < 1:
             raise FeedbackError(f"'batch' is {batch}; at least 1 is expected", where=self._database.where)
-        if kind is not None and kind not in KINDS:
-            raise FeedbackError(f"there is no kind '{kind}'", where="kind", fix=did_you_mean(kind, KINDS))
+        for kind in (one for one in kinds if one not in KINDS):
+            raise FeedbackError(f"there is no kind '{kind}'", where="kinds", fix=did_you_mean(kind, KINDS))
         wanted = select(EVENTS).where(EVENTS.c.number <= (self.last() if until is None else until))
         if scenario is not None:
             wanted = wanted.where(EVENTS.c.scenario == scenario)
-        if kind is not None:
-            wanted = wanted.where(EVENTS.c.kind == kind)
+        if kinds:
+            wanted = wanted.where(EVENTS.c.kind.in_(sorted(kinds)))
         return self._batches(wanted, after, batch)
 
     def last(self) -> int:

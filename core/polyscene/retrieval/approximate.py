@@ -37,7 +37,7 @@ class Approximate:
     def __init__(self, exact: Exact, probes: int) -> None:
         self.exact, faiss = exact, _faiss()
         faiss.omp_set_num_threads(torch.get_num_threads())
-        key_Nf = torch.cat([exact.key_Ne, exact.bias_N.unsqueeze(1)], dim=1).numpy()
+        key_Nf = torch.cat([exact.key_eN, exact.bias_N.unsqueeze(0)]).T.contiguous().numpy()
         lists = max(1, min(int(_LISTS_PER_ROOT * len(key_Nf) ** 0.5), len(key_Nf) // _ROWS_PER_LIST))
         self.index: Any = faiss.index_factory(key_Nf.shape[1], f"IVF{lists},Flat", faiss.METRIC_INNER_PRODUCT)
         self.index.cp.niter, self.index.cp.max_points_per_centroid = _ROUNDS, _ROWS_PER_LIST
@@ -49,7 +49,7 @@ class Approximate:
         """The best items of the lists that were read, in the order of a full ranking."""
         if wanted.candidates_N is not None:
             return self.exact.search(query_Be, wanted)
-        n_rows, n_items = len(query_Be), len(self.exact.key_Ne)
+        n_rows, n_items = len(query_Be), self.exact.n_items
         out_B = torch.zeros(n_rows, dtype=torch.int64)
         if wanted.masked is not None:
             out_B = torch.bincount(wanted.masked.row_M, minlength=n_rows)

@@ -24,7 +24,7 @@ class Index(Protocol):
         ...
 
 
-def build_index(key_Ne: Tensor, bias_N: Tensor, config: RetrievalConfig) -> Index:
+def build_index(exact: Exact, config: RetrievalConfig) -> Index:
     """The index of a catalogue: exact, or approximate where the config says so and the catalogue is on a CPU.
 
     An accelerator searches millions of items exactly in less time than an approximate index takes on its host.
@@ -32,7 +32,6 @@ def build_index(key_Ne: Tensor, bias_N: Tensor, config: RetrievalConfig) -> Inde
     Raises:
         ConfigError: an approximate index is asked for, and its package is not installed.
     """
-    exact = Exact(key_Ne, bias_N)
-    if 0 < config.approximate_above < len(key_Ne) and key_Ne.device.type == "cpu":
+    if 0 < config.approximate_above < exact.n_items and exact.key_eN.is_cpu:
         return Approximate(exact, config.probes)
     return exact

@@ -16,6 +16,7 @@ from polyscene.model.catalogue import ModelCatalogue
 from polyscene.priors.mixture import LONGEST
 from polyscene.retrieval.best import Best, best_of_blocks
 from polyscene.retrieval.config import RetrievalConfig
+from polyscene.retrieval.exact import Exact
 from polyscene.retrieval.index import Index, build_index
 from polyscene.retrieval.order import item_codes
 from polyscene.retrieval.query import Query, Served, query_of_users
@@ -51,7 +52,7 @@ class Retriever:
         self.served: dict[str, Served] = {}
         self.catalogues: dict[str, ModelCatalogue] = {}
         self.codes: dict[str, Tensor] = {}
-        self.keys: dict[str, tuple[Tensor, Tensor]] = {}
+        self.exact: dict[str, Exact] = {}
         self.indexes: dict[str, Index] = {}
         for name, one in served.items():
             model.observe(name, one.events if one.counted is None else one.counted, Phase)
@@ -67,9 +68,9 @@ class Retriever:
             return
         x_Nd = catalogue.all()
         if (task := by_products(model, name)) is not None:
-            keys = self.keys[name] = task.keys(x_Nd, torch.arange(len(x_Nd), device=model.device))
+            exact = self.exact[name] = Exact(*task.keys(x_Nd, torch.arange(len(x_Nd), device=model.device)))
             if model.mixture(name) is None:
-                self.indexes[name] = build_index(*keys, self.config)
+                self.indexes[name] = build_index(exact, self.config)
 
     @torch.inference_mode()
     def query(self, name: str, user_B: Tensor, view: View | None = None) -> Query:
@@ -175,8 +176,7 @@ class Retriever:
     def _network(self, name: str, query: Query, h_Bd: Tensor, routing: Routing | None) -> Tensor:
         task = by_products(self.model, name)
         if task is not None:
-            key_Ne, bias_N = self.keys[name]
-            return task.queries(h_Bd, query.view) @ key_Ne.T + bias_N
+            return self.exact[name].scores(task.queries(h_Bd, query.view))
         return network_scores(
             self.model, name, query.windows, h_Bd, self.catalogues[name], view=query.view, routing=routing
         )

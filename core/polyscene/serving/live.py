@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyscene.errors import PolysceneError
-from polyscene.feedback import FeedbackLog
+from polyscene.feedback import REACTIONS, FeedbackLog
 from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.choices import Choices
 from polyscene.serving.deployment import Deployment
@@ -113,8 +113,9 @@ class Live:
         last = self.log.last()
         if last <= self._event_cursor:
             return 0
-        taken = 0
-        for logged in self.log.read(self._event_cursor, until=last):
+        # Nearly all that is new are impressions of these very answers, of which nothing but policies learn.
+        kinds, taken = () if self.choices.learn else REACTIONS, 0
+        for logged in self.log.read(self._event_cursor, until=last, kinds=kinds):
             events = [one.event for one in logged]
             self.engine.observe(events)
             self.choices.read(events)

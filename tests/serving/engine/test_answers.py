@@ -110,6 +110,7 @@ def test_a_mixed_call_is_one_pass_and_answers_are_those_of_each_alone(
         near(shuffled[order.index(place)], expected)
 
 
+@torch.inference_mode()
 def test_asking_changes_nothing(engine: Engine) -> None:
     model = engine.retriever.model
 
