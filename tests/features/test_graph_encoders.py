@@ -85,6 +85,23 @@ def test_gradients_reach_the_neighborhood_only():
     assert touched == {"runner", "scott"}
 
 
+def test_many_rows_cost_no_more_than_the_known_items_and_get_the_same(monkeypatch: pytest.MonkeyPatch):
+    encoder, computed = kgat(), []
+    compute = encoder._vectors
+    monkeypatch.setattr(encoder, "_vectors", lambda place: (computed.append(len(place)), compute(place))[1])
+    rows, grads = torch.tensor([[4, 0, 1, 2], [3, 0, 4, 4]]), []
+    for of in (
+        encoder,
+        lambda rows: torch.stack([encoder(row.view(1))[0] for row in rows.flatten()]).view(2, 4, -1),
+    ):
+        encoder.zero_grad()
+        found = of(rows)
+        (found * torch.arange(8).view(2, 4, 1)).sum().backward()
+        grads.append((found.detach(), *(parameter.grad.clone() for parameter in encoder.parameters())))
+    torch.testing.assert_close(grads[0], grads[1])
+    assert computed == [5, *[1] * 8], "four known items and what stands for the others; then row by row"
+
+
 def test_facts_outside_the_graph_change_nothing():
     """The graph holds training facts; a held-out fact can reach a vector only by being in it."""
     rows = torch.arange(5)
