@@ -89,17 +89,15 @@ def test_many_rows_cost_no_more_than_the_known_items_and_get_the_same(monkeypatc
     encoder, computed = kgat(), []
     compute = encoder._vectors
     monkeypatch.setattr(encoder, "_vectors", lambda place: (computed.append(len(place)), compute(place))[1])
-    rows, grads = torch.tensor([[4, 0, 1, 2], [3, 0, 4, 4]]), []
-    for of in (
-        encoder,
-        lambda rows: torch.stack([encoder(row.view(1))[0] for row in rows.flatten()]).view(2, 4, -1),
-    ):
-        encoder.zero_grad()
-        found = of(rows)
-        (found * torch.arange(8).view(2, 4, 1)).sum().backward()
-        grads.append((found.detach(), *(parameter.grad.clone() for parameter in encoder.parameters())))
-    torch.testing.assert_close(grads[0], grads[1])
+    rows = torch.tensor([4, 0, 1, 2, 3, 0, 4, 4])
+    together, alone = encoder(rows), torch.cat([encoder(row.view(1)) for row in rows])
     assert computed == [5, *[1] * 8], "four known items and what stands for the others; then row by row"
+    torch.testing.assert_close(together, alone)
+    weight_N1 = torch.arange(8.0).unsqueeze(1)
+    grads = [
+        torch.autograd.grad((found * weight_N1).sum(), [*encoder.parameters()]) for found in (together, alone)
+    ]
+    torch.testing.assert_close(*grads)
 
 
 def test_facts_outside_the_graph_change_nothing():
