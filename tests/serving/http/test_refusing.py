@@ -96,6 +96,24 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_repeated(raw: httpx2.Clien
     assert "secret-text" not in what
 
 
+@pytest.mark.parametrize(
+    ("header", "parts"),
+    [("Content-Length: 1000001", 0), ("Transfer-Encoding: chunked", 11)],
+    ids=["announced and not sent", "sent without saying how much"],
+)
+def test_more_than_is_allowed_is_refused_as_soon_as_it_is_seen(server: Server, header: str, parts: int) -> None:
+    """Long before a sender who is slow would be told so, and whatever is still to come."""
+    place, before = urlsplit(server.url), refused(server, "too_large")
+    head = f"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{header}\r\n\r\n"
+    chunk = b"%x\r\n%b\r\n" % (100_000, b" " * 100_000)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+        connection.sendall(head.encode())
+        for _ in range(parts):
+            connection.sendall(chunk)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413")
+    assert refused(server, "too_large") == before + 1
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(server: Server, client: Client) -> None:
     """Others are answered meanwhile, and the sender is told."""
     place = urlsplit(server.url)
