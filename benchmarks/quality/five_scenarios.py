@@ -11,12 +11,12 @@ rows in proportion to what each scenario has (temperature 1), so that small ones
 large ones are still learning, and a scenario whose validation score no longer grows leaves its rows to the others.
 The split of social has no validation rows, so a tenth of its training rows become such.
 
-Beside the joint model stand its parts (``no_priors``, ``priors_only``), each scenario alone (``single``), and with
-the first seed the baselines. What becomes of it without text or graph is told by
-:mod:`benchmarks.quality.ablations`.
+Beside the joint model stand its parts (``no_priors``, ``priors_only``), and with the first seed the baselines.
+Each scenario alone (``single``) is a run of its own: the same data, steps and rows of a scenario in a batch. What
+becomes of the joint model without text or graph is told by :mod:`benchmarks.quality.ablations`.
 
-A seed takes about half an hour on one core. Finished runs are remembered, so that a suite that was stopped goes on
-where it was.
+A run takes a quarter to half an hour on one core. Finished runs are remembered, so that a suite that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from benchmarks.quality.protocols import PLAIN
 from benchmarks.quality.suite import SEEDS, Suite, main
 
 BASELINES = ("popularity", "recent_popularity", "item_knn", "ease", "content", "adamic_adar", "random_walk")
-FULL = "full"
-CONTROLS = ("no_priors", "priors_only", "single")
+JOINT, SINGLE = "joint", "single"
+PARTS = ("no_priors", "priors_only")
 _SOCIAL = (
     "{name: given, path: splits/lastfm_social_split.parquet, user_column: u, item_column: v, undirected: true, "
     "validation: 0.1}"
@@ -56,14 +56,9 @@ class FiveScenarios(Suite):
 
     def arguments(self, kind: str, seed: int) -> list[str]:
         """The arguments of ``polyscene train`` for one run; baselines do not depend on the seed."""
-        controls = [*CONTROLS, *(BASELINES if seed == SEEDS[0] else ())]
-        return [
-            f"experiment={self.experiment}",
-            *PROTOCOLS,
-            *TRAINING,
-            f"controls=[{','.join(controls)}]",
-            f"seed={seed}",
-        ]
+        controls = [*PARTS, *(BASELINES if seed == SEEDS[0] else ())]
+        own = {JOINT: [f"controls=[{','.join(controls)}]"], SINGLE: ["strategy=single", "controls=[]"]}
+        return [f"experiment={self.experiment}", *PROTOCOLS, *TRAINING, *own[kind], f"seed={seed}"]
 
 
 SUITE = FiveScenarios(
@@ -71,7 +66,7 @@ SUITE = FiveScenarios(
     "python -m benchmarks.quality.five_scenarios",
     "quickstart",
     ("ndcg@10", "recall@10", "mrr", "rmse"),
-    kinds=(FULL,),
+    kinds=(JOINT, SINGLE),
 )
 
 if __name__ == "__main__":
