@@ -200,12 +200,11 @@ def test_users_get_nothing_that_they_had_and_nobody_gets_themselves(world: World
             assert not set(items) & {*had, *own}
 
 
-@torch.inference_mode()
 def test_requests_leave_the_model_as_it_was(world: World) -> None:
     def state() -> dict[str, Tensor]:
         modules = world.model.named_modules()
         buffers = {f"{name}.{key}": value for name, one in modules for key, value in one.named_buffers("", False)}
-        return {key: value.to_dense().clone() for key, value in (world.model.state_dict() | buffers).items()}
+        return {key: value.clone() for key, value in (world.model.state_dict() | buffers).items()}
 
     queries = {name: world.query(name, world.requests(name)) for name in ALL}
     before, first = state(), world.retriever.find(queries, K)

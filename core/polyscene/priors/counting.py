@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
-import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from polyscene.data.windows import Windows
@@ -47,15 +43,3 @@ def half_life_weights(windows: Windows, half_life_days: float) -> Tensor:
     last_Q1 = windows.time_BT.masked_fill(~windows.valid_BT, least).amax(dim=1, keepdim=True)
     age_QL = (last_Q1 - windows.time_BT).clamp(min=0).double() / (SECONDS_PER_DAY * half_life_days)
     return torch.where(windows.valid_BT, (0.5**age_QL).float(), 0.0)
-
-
-def on_device(matrix: sparse.csr_matrix, device: torch.device) -> Tensor:
-    """The matrix as a sparse tensor: by rows, whose products with dense matrices take a third of the time."""
-    by_row = sparse.csr_matrix(matrix, dtype=np.float32)
-    by_row.sum_duplicates()
-    start, column = (torch.from_numpy(part.astype(np.int64)) for part in (by_row.indptr, by_row.indices))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state", UserWarning)
-        return torch.sparse_csr_tensor(
-            start, column, torch.from_numpy(by_row.data), size=by_row.shape, device=device, check_invariants=False
-        )

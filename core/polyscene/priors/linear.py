@@ -18,8 +18,9 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.errors import DataError
-from polyscene.priors.counting import counted, half_life_weights, log_above, on_device, per_item
+from polyscene.priors.counting import counted, half_life_weights, log_above, per_item
 from polyscene.priors.prior import Prior, PriorConfig, PriorData
+from polyscene.priors.sparse import SparseMatrix
 from polyscene.registry.components import Component
 
 _LEAST = 1e-6
@@ -168,8 +169,6 @@ class _ByItems(_Map):
 
 class _ByUsers(_Map):
     inverse_UU: Tensor
-    rows_UN: Tensor
-    columns_NU: Tensor
 
     def __init__(self, matrix: sparse.csr_matrix, l2: float, device: torch.device) -> None:
         super().__init__()
@@ -177,16 +176,15 @@ class _ByUsers(_Map):
         inverse = _inverse(wide @ wide.T, l2)
         covered = [np.asarray(part.multiply(inverse @ part).sum(axis=0)).ravel() for part in _blocks(wide.tocsc())]
         diagonal = (1 - np.concatenate(covered)) / l2
+        self.rows_UN, self.columns_NU = (SparseMatrix(part, device) for part in (matrix, matrix.T))
         self.hold(
             inverse_UU=torch.from_numpy(inverse.astype(np.float32)).to(device),
-            rows_UN=on_device(matrix, device),
-            columns_NU=on_device(sparse.csr_matrix(matrix.T), device),
             diagonal_N=torch.from_numpy(diagonal.astype(np.float32)).to(device),
         )
 
     def times(self, x_QN: Tensor) -> Tensor:
-        with_user_UQ = self.inverse_UU @ (self.rows_UN @ x_QN.T)
-        return (x_QN - (self.columns_NU @ with_user_UQ).T) / self.l2
+        with_user_UQ = self.inverse_UU @ self.rows_UN(x_QN.T)
+        return (x_QN - self.columns_NU(with_user_UQ).T) / self.l2
 
 
 class _Truncated(_Map):

@@ -16,8 +16,9 @@ from polyscene.data.ids import series
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.errors import DataError, did_you_mean
-from polyscene.priors.counting import on_device, per_item
+from polyscene.priors.counting import per_item
 from polyscene.priors.prior import Prior, PriorConfig, PriorData
+from polyscene.priors.sparse import SparseMatrix
 from polyscene.registry.components import Component
 
 
@@ -48,8 +49,8 @@ class NeighborSimilarity(Prior):
     """
 
     config: NeighborSimilarityConfig
-    tags_NV: Tensor
-    tags_VN: Tensor
+    tags_NV: SparseMatrix
+    tags_VN: SparseMatrix
     own_item_U: Tensor | None
 
     def __init__(self, config: NeighborSimilarityConfig, data: PriorData) -> None:
@@ -69,14 +70,13 @@ class NeighborSimilarity(Prior):
         texts = series(items, column).fillna("").astype(str).tolist() if column in items else [""] * len(items)
         matrix = _tag_vectors([text.split(self.config.separator) for text in texts])
         device = data.events.item_R.device
-        self.register_buffer("tags_NV", on_device(matrix, device), persistent=False)
-        self.register_buffer("tags_VN", on_device(sparse.csr_matrix(matrix.T), device), persistent=False)
+        self.tags_NV, self.tags_VN = (SparseMatrix(part, device) for part in (matrix, matrix.T))
 
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         return
 
     def forward(self, past: Windows, hidden: Windows | None = None) -> Tensor:
-        n_items = self.tags_NV.shape[0]
+        n_items = self.tags_NV.n_rows
         if self.own_item_U is not None:
             # Who came after the data was read is nobody among the items.
             known_Q1 = (past.user_B < len(self.own_item_U)).unsqueeze(1)
@@ -84,8 +84,8 @@ class NeighborSimilarity(Prior):
             asked_QN = functional.one_hot(own_Q, n_items).float() * known_Q1
         else:
             asked_QN = per_item(past, past.valid_BT.float(), n_items).clamp(max=1)
-        query_QV = functional.normalize((self.tags_VN @ asked_QN.T).T)
-        return (self.tags_NV @ query_QV.T).T
+        query_QV = functional.normalize(self.tags_VN(asked_QN.T).T)
+        return self.tags_NV(query_QV.T).T
 
 
 def _tag_vectors(tags: list[list[str]]) -> sparse.csr_matrix:
