@@ -12,9 +12,9 @@ from torch.nn import functional
 class SparseMatrix(nn.Module):
     """A constant matrix ``[R, C]`` that is multiplied with dense ones.
 
-    A row of the product is a weighted sum of rows, as of a bag of embeddings. That is the same to the bit as torch's
-    sparse product in a tenth of its time, and half of that by rows, which some devices do not know (a matrix of 1,000
-    rows with 411,774 cells and its transpose by 128 columns: 54, 558 and 133 ms on one core).
+    A row of the product is a weighted sum of rows, as of a bag of embeddings. That is the same to the bit as
+    torch's sparse product in a tenth of its time, and in half of that by rows, which some devices do not know (a
+    matrix of 1,000 rows with 411,774 cells, and its transpose, by 128 columns: 54, 558 and 133 ms on one core).
 
     Args:
         matrix: the cells.
