@@ -79,7 +79,10 @@ class Router(nn.Module, ABC):
     def probabilities(self, x_Nd: Tensor) -> Tensor:
         """``p(k | row)`` as ``[N, K]``, 0 for scenarios that were never seen (uniform before any was)."""
         never_K = ~self.seen_K & self.seen_K.any()
-        return self(x_Nd).float().masked_fill(never_K, -torch.inf).softmax(dim=-1)
+        logit_NK = self(x_Nd).float().masked_fill(never_K, -torch.inf)
+        share_NK = (logit_NK - logit_NK.amax(dim=-1, keepdim=True)).exp()
+        # Added up one after the other: sums of blocks, as of softmax, round otherwise when a scenario is added.
+        return share_NK / share_NK.cumsum(dim=-1)[:, -1:]
 
     def routing(self, p_NK: Tensor, route: Route) -> Routing:
         """The adapters of rows with these probabilities: one for each row (hard), or a mixture (soft)."""
