@@ -28,8 +28,8 @@ def test_events_of_any_time_are_kept_as_they_came_and_break_no_answer(when: floa
         client.feedback(
             [{"kind": "click", "scenario": "books", "user": user, "item": f"i0{number}", "time": moment}]
         )
-    found = client.recommend("books", user=user, k=30)
-    assert len(found.items) == 27
+    found = client.recommend("books", user=user, k=40)
+    assert not {"i00", "i01", "i02"} & {item.item for item in found.items}
     assert all(math.isfinite(item.score) for item in found.items)
     assert [event["time"] for event in client.export_user(user).events][:3:2] == [when, when]
 
