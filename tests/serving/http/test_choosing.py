@@ -12,7 +12,7 @@ from torch import Tensor
 
 from polyscene.experiments.plan import NONE, ArmSpec, ExperimentSpec, Plan, PolicySpec, Side
 from polyscene.experiments.policies import LinUcb, LinUcbConfig
-from polyscene.feedback import Event, Impression, Reaction
+from polyscene.feedback import Event, Impression, Reaction, open_log
 from polyscene.registry.host import Host
 from polyscene.serving.choices import Choices
 from polyscene.serving.choosing import Chooser, Chosen, shown
@@ -20,6 +20,7 @@ from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Answer, Engine, Request
 from polyscene.serving.learning import Learner
+from polyscene.serving.live import Live
 from polyscene.serving.startup import load_promoted, loader
 from polyscene.testing.runs import host_of
 from tests.serving.http import served_plugin
@@ -193,6 +194,24 @@ def test_it_does_not_matter_when_events_are_read(engine: Engine, host: Host) -> 
     parts = learned(engine, host, [events[start : start + 7] for start in range(0, len(events), 7)])
     torch.testing.assert_close(parts.gram_ff, whole.gram_ff)
     torch.testing.assert_close(parts.sum_f, whole.sum_f)
+
+
+def test_policies_learn_from_the_log_that_is_followed(engine: Engine, host: Host, tmp_path: Path) -> None:
+    """Without policies that learn nobody reads what was shown; with them it is read as well."""
+    choices = Choices(Plan({"books": LEARNING}), host.registry, engine)
+    log = open_log(str(tmp_path / "feedback.db"))
+    live = Live(choices, Deployment(str(tmp_path / "deployment")), log)
+    log.append(story(engine, host))
+    live.catch_up()
+    for learner in choices._learners.values():
+        learner._learned_at = 0.0
+        learner.learn()
+    policy = choices.of("books", NONE).policy
+    assert isinstance(policy, LinUcb)
+    assert int(policy.count) == 90
+    for user in USERS:
+        engine.forget(user)
+    log.close()
 
 
 def test_each_side_learns_from_its_own_lists_of_its_own_version(engine: Engine, host: Host) -> None:
