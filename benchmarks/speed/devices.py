@@ -1,8 +1,9 @@
-"""What a GPU changes: steps, encoding and meta-learning on each device that is here, in one process.
+"""What a GPU changes: steps, encoding, meta-learning and search on each device that is here, in one process.
 
 Training steps are those of ``polyscene train`` on five scenarios, on one of them, and with bf16; a step is timed
 from one synchronization to the next over a turn of steps, and the devices take turns. Encoding is that of 17,632
-names of artists through the activation store, from an empty one. MAML is that of ``benchmarks.speed.meta``.
+names of artists through the activation store, from an empty one. MAML is that of ``benchmarks.speed.meta``. Search
+is exact, for the best 100 of a million items with keys of 64 numbers, until the lists are here.
 
     python -m benchmarks.speed.devices
     python -m benchmarks.speed.devices --turns 5 --threads 4
@@ -36,6 +37,8 @@ from benchmarks.speed.meta import RATE, ROWS, STEPS, _data, _head
 from polyscene.backbone import Backbone
 from polyscene.config.compose import compose
 from polyscene.config.resolve import resolve_train
+from polyscene.retrieval.best import Wanted
+from polyscene.retrieval.exact import Exact
 from polyscene.training.meta.inner import descend
 from polyscene.training.session import Session
 
@@ -48,6 +51,7 @@ TRAININGS = {
     "video, 16,384 rows": ("scenario=[video]", "trainer.batch_rows=16384"),
 }
 EPISODES = (32, 1024)
+ITEMS, WIDTH, BEST, REQUESTS = 1_000_000, 64, 100, (1, 256)
 
 
 def main() -> None:
@@ -55,11 +59,11 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=7, help="timings of each (7)")
     parser.add_argument("--steps", type=int, default=5, help="steps of a timing (5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of the CPU (2)")
-    parser.add_argument("--only", nargs="*", help="parts: steps, encoding, meta; nothing is written then")
+    parser.add_argument("--only", nargs="*", help="parts: steps, encoding, meta, search; nothing is written then")
     given = parser.parse_args()
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     torch.set_num_threads(given.threads)
-    parts = {"steps": training, "encoding": encoding, "meta": meta}
+    parts = {"steps": training, "encoding": encoding, "meta": meta, "search": search}
     rows: list[dict[str, Any]] = []
     for name in given.only or parts:
         rows += parts[name](devices, given)
@@ -137,6 +141,29 @@ def meta(devices: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
             seconds = [timed(lambda _, step=step: step(), given.steps) / given.steps for _ in range(given.turns)]
             protocol = f"second-order MAML, {STEPS} inner steps, {ROWS} + {ROWS} rows"
             rows.append(_row(protocol, f"{count} tasks", device, "seconds", seconds))
+    return rows
+
+
+def search(devices: list[str], given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Seconds until the lists of some users are on the host."""
+    generator = torch.Generator().manual_seed(0)
+    key_Ne = torch.randn(ITEMS, WIDTH, generator=generator)
+    rows = []
+    for device in devices:
+        index = Exact(key_Ne.to(device), torch.zeros(ITEMS, device=device))
+        for count in REQUESTS:
+            query_Be = torch.randn(count, WIDTH, generator=generator).to(device)
+            wanted = Wanted(BEST, torch.arange(count, device=device))
+
+            def once(
+                _: int, index: Exact = index, query_Be: torch.Tensor = query_Be, wanted: Wanted = wanted
+            ) -> None:
+                index.search(query_Be, wanted).item_BK.cpu()
+
+            timed(once, 3)
+            seconds = [timed(once, given.steps) / given.steps for _ in range(given.turns)]
+            protocol = f"the best {BEST} of {ITEMS:,} items, exact"
+            rows.append(_row(protocol, f"{count} users", device, "seconds", seconds))
     return rows
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from benchmarks.results import write_results
 from benchmarks.speed.figures import figure_row
 from polyscene.backbone import Backbone, BackboneConfig
-from polyscene.backbone.encode import Tokens, chunks, encode
+from polyscene.backbone.encode import Tokens, batch_tokens, chunks, encode
 from polyscene.backbone.loading import load_encoder, load_tokenizer
 from polyscene.backbone.pooling import pool
 from polyscene.data.access import DataAccess
@@ -92,7 +92,7 @@ def measure(texts: list[str], pairs: int) -> dict[tuple[str, str], list[float]]:
         note("store", "texts/s", len(texts) / first)
         note("store", "time against alone", first / bare)
         note("store, second run", "seconds", again)
-        note("batches", "padding waste", padding_waste(tokens, config.batch_tokens))
+        note("batches", "padding waste", padding_waste(tokens, batch_tokens(config, model)))
     return found
 
 
@@ -100,7 +100,10 @@ def alone(model: torch.nn.Module, tokens: list[Tokens], config: BackboneConfig) 
     start = time.perf_counter()
     for part in tokens:
         encode(
-            model, part, config.batch_tokens, lambda s, m: pool(s, m, config.pooling, normalize=config.normalize)
+            model,
+            part,
+            batch_tokens(config, model),
+            lambda s, m: pool(s, m, config.pooling, normalize=config.normalize),
         )
     return time.perf_counter() - start
 

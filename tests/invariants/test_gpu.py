@@ -1,4 +1,4 @@
-"""On a GPU: a step of every part waits for nothing, and a model says what it says on the CPU.
+"""On a GPU: a step of every part waits for nothing, a run can be repeated, and scores are those of the CPU.
 
 Fake tensors see a value that the host asks for (``test_device_hygiene``); only a device sees copies that make it
 wait the other way round. Skipped, and said so, where there is no GPU.
@@ -24,14 +24,20 @@ from polyscene.training.fit import Fitting, Progress, task_weights
 from polyscene.training.meta.algorithms import ALGORITHMS
 from polyscene.training.objective import ObjectiveContext
 from polyscene.training.optimizer import build_optimizer, clip_gradients
+from polyscene.training.run import train
 from polyscene.training.session import Session, prepare_torch
 from polyscene.training.step import Step, seed_step
+from tests.backbone.conftest import tiny as tiny_bert
 from tests.tiny import ALL, PEOPLE, SHOP, tiny_config, tiny_host, tiny_model, tiny_session
+from tests.training.test_resume import Stop, assert_same, stop_in
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no GPU: devices are compared on fake ones only"
 )
 
+tiny = tiny_bert
+GPU = "trainer.accelerator=cuda"
+FEW = ("strategy.support=3", "strategy.query=3")
 LOSS_BALANCERS = ("mean", "uncertainty", "dwa", "stch", "famo", "geometric", "imtl_l", "random")
 GRADIENT_BALANCERS = ("upgrad", "pcgrad", "gradnorm", "mgda")
 MADE_OF_OTHERS = ("stack", "parallel", "fusion")
@@ -59,7 +65,7 @@ def no_waiting() -> Iterator[None]:
 
 def steps(names: tuple[str, ...], *overrides: str) -> Callable[[int], dict[str, torch.Tensor]]:
     """A training on the GPU, step by step, as the loop does it."""
-    config = tiny_config("", names, *overrides, "trainer.accelerator=cuda")
+    config = tiny_config("", names, *overrides, GPU)
     prepare_torch(config)
     fabric = Fabric(accelerator="cuda", devices=1, precision=config.trainer.precision)
     session = Session(config, tiny_host(), fabric.device, say=lambda _: None)
@@ -100,8 +106,7 @@ def test_a_step_waits_for_nothing(part: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_step_of_meta_learning_waits_for_nothing(algorithm: str) -> None:
-    few = ("strategy.support=3", "strategy.query=3")
-    step = steps((SHOP, PEOPLE), "strategy=meta", f"strategy.algorithm={algorithm}", *few)
+    step = steps((SHOP, PEOPLE), "strategy=meta", f"strategy.algorithm={algorithm}", *FEW)
     for number in range(3):
         step(number)
     with no_waiting():
@@ -118,6 +123,40 @@ def test_gradient_balancers_run(balancer: str) -> None:
 def test_the_check_itself_sees_a_wait() -> None:
     with pytest.raises(RuntimeError, match="synchron"), no_waiting():
         torch.ones(3, device="cuda").sum().item()
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (ALL, ("adapter=gate", "model.count_gate=true")),
+        (ALL, ("adapter=mmoe", "trainer.precision=bf16-mixed")),
+        (ALL, ("router=recognition", "auxiliary=[{name: alignment, weight: 0.1}]")),
+        (ALL, ("balancer=upgrad",)),
+        ((SHOP, PEOPLE), ("strategy=meta", *FEW)),
+    ],
+)
+def test_a_run_can_be_repeated_to_the_bit(names: tuple[str, ...], parts: tuple[str, ...], tmp_path: Path) -> None:
+    first, second = (train(tiny_config(tmp_path / name, names, *parts, GPU), tiny_host()) for name in "ab")
+    assert_same(first, second)
+
+
+def test_a_run_with_lora_in_the_backbone_can_be_repeated_to_the_bit(tiny: Path, tmp_path: Path) -> None:
+    parts = ("backbone=lora", f"backbone.model={tiny}", "backbone.max_len=32", GPU)
+    text = {"columns": {"items": {"id": "id", "text": "text"}}}
+    configs = [
+        tiny_config(tmp_path / name, (SHOP,), *parts, f"data.cache={tmp_path / 'cache'}", shop=text)
+        for name in "ab"
+    ]
+    assert_same(*(train(config, tiny_host()) for config in configs))
+
+
+def test_an_interrupted_run_ends_with_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped, whole = (tiny_config(tmp_path / name, ALL, GPU) for name in ("stopped", "whole"))
+    with monkeypatch.context() as patch:
+        stop_in(patch, "save_training", 2, after=True)
+        with pytest.raises(Stop):
+            train(stopped, tiny_host())
+    assert_same(train(stopped, tiny_host()), train(whole, tiny_host()))
 
 
 @pytest.mark.parametrize("adapter", [one.name for one in ADAPTERS if one.name not in MADE_OF_OTHERS])

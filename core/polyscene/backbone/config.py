@@ -48,8 +48,9 @@ class BackboneConfig:
     dtype: str = "auto"
     """Precision of encoding: ``auto`` is bfloat16 where the hardware computes it natively, else float32."""
 
-    batch_tokens: int = 2048
-    """Tokens (padding included) of one encoding batch; small batches stay in a CPU's cache, a GPU wants more."""
+    batch_tokens: int | None = None
+    """Tokens (padding included) of one encoding batch; ``null`` is 2,048 on a CPU, whose cache they fit into, and
+    65,536 on other devices, which want more to do at once."""
 
     tune: str = "frozen"
     """``frozen`` caches pooled vectors; ``suffix`` works on the last layers and caches the states that enter them;
@@ -75,7 +76,7 @@ class BackboneConfig:
             if getattr(self, key) not in choices:
                 problems.add(f"{key}={getattr(self, key)!r} is unknown", fix=f"use one of {', '.join(choices)}")
         for key, least in (("max_len", 3), ("batch_tokens", 1), ("suffix_layers", 1)):
-            if getattr(self, key) < least:
+            if getattr(self, key) is not None and getattr(self, key) < least:
                 problems.add(f"{key}={getattr(self, key)} is too small", fix=f"use {least} or more")
         if self.suffix_lr < 0:
             problems.add(f"suffix_lr={self.suffix_lr} is negative", fix="use 0 or more")

@@ -10,11 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from polyscene.backbone.config import BackboneConfig
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CHUNK = 4096
 """Texts that are tokenized, sorted and committed together: what a killed run loses at most."""
+_TOKENS_ON_CPU, _TOKENS_ELSEWHERE = 2048, 65_536
+
+
+def batch_tokens(config: BackboneConfig, model: nn.Module) -> int:
+    """Tokens of an encoding batch: those of the config, else what suits the device of the model."""
+    if config.batch_tokens is not None:
+        return config.batch_tokens
+    return _TOKENS_ON_CPU if _device(model).type == "cpu" else _TOKENS_ELSEWHERE
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 def chunks(texts: Sequence[str], size: int = CHUNK) -> Iterator[np.ndarray]:
@@ -100,17 +114,18 @@ def encode(
     Returns:
         the rows of all texts in the order of ``tokens``, on the CPU.
     """
-    device = next(model.parameters()).device
+    device = _device(model)
     done: list[Tensor] = []
     order: list[np.ndarray] = []
     for rows in tokens.batches(budget):
         ids, mask = (tensor.to(device) for tensor in tokens.padded(rows))
         states = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        done.append(reduce(states, mask).cpu())
+        done.append(reduce(states, mask))
         order.append(rows)
         advance(len(rows))
     lengths = tokens.lengths if per_token else np.ones_like(tokens.lengths)
-    return _restored(torch.cat(done), np.concatenate(order), lengths)
+    # Fetched together: the device goes on with a batch while the next one is made ready here.
+    return _restored(torch.cat(done).cpu(), np.concatenate(order), lengths)
 
 
 def _restored(values: Tensor, order: np.ndarray, lengths: np.ndarray) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from polyscene.backbone.config import BackboneConfig
-from polyscene.backbone.encode import CHUNK, Tokens, chunks, encode
+from polyscene.backbone.encode import CHUNK, Tokens, batch_tokens, chunks, encode
 from polyscene.backbone.pooling import reduction
 from polyscene.backbone.store import ActivationStore
 
@@ -47,6 +47,7 @@ def fill(
         if len(rows):
             tokens = Tokens(tokenizer, [texts[i] for i in rows], config.max_len)
             pooled = reduction(config, states=states)
-            values = encode(model, tokens, config.batch_tokens, pooled, per_token=states, advance=encoded)
+            budget = batch_tokens(config, model)
+            values = encode(model, tokens, budget, pooled, per_token=states, advance=encoded)
             lengths = tokens.lengths if states else np.ones_like(tokens.lengths)
             store.add(digests[rows], lengths, values)

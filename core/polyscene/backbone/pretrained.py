@@ -20,7 +20,7 @@ from polyscene.backbone.adapters.prefix import Shifted
 from polyscene.backbone.config import BackboneConfig
 from polyscene.backbone.cut import cut
 from polyscene.backbone.digests import combined, folder_digest, require_strings, text_digests
-from polyscene.backbone.encode import Tokens, encode
+from polyscene.backbone.encode import Tokens, batch_tokens, encode
 from polyscene.backbone.filling import fill
 from polyscene.backbone.folder import check_length, embedding_dim, model_folder
 from polyscene.backbone.pooling import reduction
@@ -139,7 +139,7 @@ class Backbone:
         self._settle_precision(list(texts))
         assert self._whole is not None
         tokens = Tokens(self._tokenizer, texts, self.config.max_len)
-        return encode(self._whole, tokens, self.config.batch_tokens, reduction(self.config)).float()
+        return encode(self._whole, tokens, batch_tokens(self.config, self._whole), reduction(self.config)).float()
 
     def token_states(self, texts: Sequence[str]) -> TokenStates:
         """States that enter the layers that are tuned, kept on disk in 16 bits.
@@ -287,7 +287,7 @@ class Backbone:
         tokens = Tokens(self._tokenizer, sample, self.config.max_len)
 
         def vectors(candidate: nn.Module) -> Tensor:
-            return encode(candidate, tokens, self.config.batch_tokens, reduction(self.config))
+            return encode(candidate, tokens, batch_tokens(self.config, candidate), reduction(self.config))
 
         self._whole = lowered(model, vectors, self._model_digest, self._coarse) or model
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ def launch_fabric(trainer: TrainerConfig) -> Fabric:
     _import_fabric()
     from lightning_fabric import Fabric
 
+    # Before each run on a GPU it would advise a lower precision of float32 products, which is trainer.precision's.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     strategy = "auto"
     if trainer.devices > 1:
         from polyscene.training.processes import Processes

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from polyscene.data.windows import Windows
 from polyscene.routing import RECOGNITION
+from polyscene.training.repeatable import repeatable_attention
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -44,7 +45,8 @@ class Step:
 
     def losses(self, batch: Mapping[str, Windows]) -> dict[str, Tensor]:
         """Losses of a batch by scenario."""
-        return step_losses(self.wrapped, batch, self.weights)
+        with repeatable_attention(self.fabric.device):
+            return step_losses(self.wrapped, batch, self.weights)
 
     def own_losses(self, batch: Mapping[str, Windows]) -> dict[str, Tensor]:
         """As :meth:`losses`, of this process alone: nothing averages the gradients over devices by itself."""
@@ -56,7 +58,8 @@ class Step:
             with precision.forward_context():
                 return precision.convert_output(self.model(precision.convert_input(windows)))
 
-        return step_losses(call, batch, self.weights)
+        with repeatable_attention(self.fabric.device):
+            return step_losses(call, batch, self.weights)
 
     def losses_again(self, number: int, batch: Mapping[str, Windows]) -> dict[str, Tensor]:
         """Losses without gradients, with the random numbers that a batch had; the model counts nothing by it.

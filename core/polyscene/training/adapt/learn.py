@@ -21,6 +21,7 @@ from polyscene.training.adapt.owned import Owned
 from polyscene.training.fit import task_weights
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.optimizer import build_optimizer, learning_rate, set_learning_rate
+from polyscene.training.repeatable import repeatable_attention
 from polyscene.training.step import seed_step, step_losses
 
 
@@ -67,9 +68,10 @@ def learn(
         set_learning_rate(optimizer, rate)
         windows = sampler.draw(count, step_generator(seed, step, model.device), step * count)
         seed_step(seed, step)
-        loss = _loss(model, name, events, windows, weights)
-        if beside is not None:
-            loss = loss + beside(step)
+        with repeatable_attention(model.device):
+            loss = _loss(model, name, events, windows, weights)
+            if beside is not None:
+                loss = loss + beside(step)
         if not loss.requires_grad:
             break  # neither adapter nor task has anything to learn, and encoders stay: the model is what it was
         loss.backward()

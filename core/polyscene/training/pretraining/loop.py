@@ -17,6 +17,7 @@ from polyscene.errors import PolysceneError
 from polyscene.training.checkpoint import load_training, load_weights, save_training, unique_state
 from polyscene.training.files import write_tensors
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
+from polyscene.training.repeatable import repeatable_attention
 from polyscene.training.step import seed_step
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class LanguageFitting:
                 own = number * fabric.world_size + fabric.global_rank
                 batch = self.learned.draw(own, trainer.batch_rows, self.config.seed)
                 with fabric.no_backward_sync(wrapped, enabled=place + 1 < trainer.accumulate):
-                    fabric.backward(wrapped(*batch.to(fabric.device)) / trainer.accumulate)
+                    with repeatable_attention(fabric.device):
+                        loss = wrapped(*batch.to(fabric.device))
+                    fabric.backward(loss / trainer.accumulate)
             if self.model.head_only:
                 for parameter in body:  # the head's last layer is the table of input embeddings
                     parameter.grad = None
