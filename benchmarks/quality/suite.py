@@ -36,7 +36,7 @@ MADE_OF_OTHERS = ("stack", "parallel", "fusion")
 KINDS = tuple(component.name for component in COMPONENTS if component.name not in MADE_OF_OTHERS)
 """All adapter kinds of the core."""
 CONTROLS = ("none", "id_feature")
-_POLYSCENE = [sys.executable, "-c", "from polyscene.cli.app import main; main()"]
+_POLYSCENE = [sys.executable, "-c", "from polyscene.cli.app import main; raise SystemExit(main())"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class Suite:
     def arguments(self, kind: str, seed: int) -> list[str]:
         """The arguments of ``polyscene train`` for one run."""
         return [f"experiment={self.experiment}", f"adapter={kind}", f"seed={seed}", *self.overrides]
+
+    def method(self, kind: str, found: str) -> str:
+        """What a method of a run's figures is called in the results; empty leaves its figures out."""
+        return kind if found == "joint" else found
 
 
 def finished(suite: Suite, kind: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -104,10 +108,10 @@ def summarized(suite: Suite, runs: Iterable[tuple[str, int, dict[str, Any]]]) ->
     for kind, seed, metrics in runs:
         own: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
         for row in metrics["results"]:
-            if row["metric"] not in suite.metrics:
+            method = suite.method(kind, row["method"])
+            if row["metric"] not in suite.metrics or not method:
                 continue
             protocol = protocol_of(row)
-            method = kind if row["method"] == "joint" else row["method"]
             figures.add((protocol, row["scenario"], method, row["metric"]), seed, row["value"])
             if row["method"] == "joint" and row["scenario"] in metrics["sources"]:
                 own[protocol.partition("; ")[2], row["metric"]][row["scenario"]] = row["value"]

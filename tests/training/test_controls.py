@@ -12,16 +12,20 @@ import torch
 from polyscene.config.compose import compose
 from polyscene.config.controls import CHANGES
 from polyscene.config.resolve import resolve_train
-from polyscene.config.schema import EvaluateConfig, TrainConfig
+from polyscene.config.schema import DataConfig, EvaluateConfig, TrainConfig
 from polyscene.errors import ConfigError
 from polyscene.evaluation.run import evaluate
 from polyscene.report import read_metrics
 from polyscene.training.controls import changed, changed_config, changed_names, check_controls
 from polyscene.training.loading import Loaded
+from polyscene.training.restore import restore
 from polyscene.training.run import train
 from polyscene.training.session import Session
+from tests.backbone.conftest import tiny as tiny_bert
 from tests.tiny import SMALL
 from tests.training.graph_plugin import PLAIN, TALES, graph_host
+
+tiny = tiny_bert
 
 
 def config_of(run: Path | str, scenarios: tuple[str, ...], *overrides: str) -> TrainConfig:
@@ -42,7 +46,7 @@ def loaded() -> Loaded:
 
 @pytest.mark.parametrize("control", CHANGES)
 def test_rows_splits_users_and_the_other_scenario_stay(control: str, loaded: Loaded) -> None:
-    after = changed(control, loaded, seed=0)
+    after = changed(control, loaded, 0, graph_host())
     assert changed_names(control, loaded) == [TALES]
     assert after.scenarios[PLAIN] is loaded.scenarios[PLAIN]
     before, tales = loaded.scenarios[TALES], after.scenarios[TALES]
@@ -71,7 +75,7 @@ def replaced(scenario) -> tuple:
 def test_each_control_changes_its_own_thing(
     control: str, columns: set[str], values: set[str], loaded: Loaded
 ) -> None:
-    before, after = loaded.scenarios[TALES], changed(control, loaded, seed=0).scenarios[TALES]
+    before, after = loaded.scenarios[TALES], changed(control, loaded, 0, graph_host()).scenarios[TALES]
     assert {column.encoder_name for column in after.scenario.item_columns} == columns
     differ = {
         name for name in before.tables.items if not before.tables.items[name].equals(after.tables.items[name])
@@ -85,7 +89,8 @@ def test_each_control_changes_its_own_thing(
 
 def test_items_without_a_link_get_none_when_links_are_shuffled(loaded: Loaded) -> None:
     before, after = (
-        one.scenarios[TALES].tables.items["graph_entity"] for one in (loaded, changed("shuffled_links", loaded, 0))
+        one.scenarios[TALES].tables.items["graph_entity"]
+        for one in (loaded, changed("shuffled_links", loaded, 0, graph_host()))
     )
     assert before.isna().any()
     assert before.isna().equals(after.isna())
@@ -94,7 +99,8 @@ def test_items_without_a_link_get_none_when_links_are_shuffled(loaded: Loaded) -
 
 def test_shuffles_follow_the_seed(loaded: Loaded) -> None:
     one, same, other = (
-        changed("shuffled_text", loaded, seed).scenarios[TALES].tables.items["text"].tolist() for seed in (0, 0, 1)
+        changed("shuffled_text", loaded, seed, graph_host()).scenarios[TALES].tables.items["text"].tolist()
+        for seed in (0, 0, 1)
     )
     assert one == same
     assert one != other
@@ -148,3 +154,19 @@ def test_with_one_model_per_scenario_only_those_that_change_are_trained(tmp_path
     run = train(config_of(tmp_path / "run", (TALES, PLAIN), *few), graph_host())
     labels = {path.name for path in (run / "checkpoints").iterdir()}
     assert labels == {"single-tales", "single-plain", "no_graph-single-tales"}
+
+
+def test_ids_alone_leave_out_priors_that_read_texts(tmp_path: Path, tiny: Path) -> None:
+    words = ["trainer.steps=2", f"backbone.model={tiny}", "backbone.max_len=32", f"data.cache={tmp_path}"]
+    mapping = compose("train", ["experiment=none", "scenario=[]", *SMALL, *words], graph_host())
+    mapping |= {"scenario": {TALES: {"priors": ["content", "linear"]}}, "run": {"dir": str(tmp_path / "run")}}
+    mapping["controls"] = ["id_only", "shuffled_text"]
+    run = train(resolve_train(mapping, graph_host()), graph_host())
+    assert {row["method"] for row in read_metrics(run)["results"]} == {"joint", "id_only", "shuffled_text"}
+    restored = restore(str(run), graph_host(), root="", data=DataConfig(cache=str(tmp_path)), device="cpu")
+    counted = {label: list(restored.model(label).priors[TALES].priors) for label in restored.labels()}
+    assert counted == {
+        "joint": ["content", "linear"],
+        "id_only": ["linear"],
+        "shuffled_text": ["content", "linear"],
+    }

@@ -39,6 +39,7 @@ __all__ = ["registry", "tiny"]
 READING = {"bi_encoder": (BiEncoderTask, BiEncoderConfig), "kg_bert": (KgBertTask, KgBertConfig)}
 ELSEWHERE = {"cross"}  # tests/tasks/test_cross.py
 FABRIC: Any = SimpleNamespace(
+    device=torch.device(DEVICE),
     world_size=1,
     global_rank=0,
     autocast=nullcontext,

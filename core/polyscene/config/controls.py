@@ -4,8 +4,9 @@ from __future__ import annotations
 
 SINGLE = "single"
 """Each scenario alone: what the others give or take."""
+ID_ONLY = "id_only"
 CHANGES = {
-    "id_only": "items are read by their ids, without content dropout: what content gives",
+    ID_ONLY: "items are read by their ids, without content dropout and priors of texts: what content gives",
     "text_only": "items are read by their own texts: what ids and other columns give",
     "shuffled_text": "every item has the texts of another one: what texts give beyond more parameters",
     "no_graph": "items are read without what the knowledge graph adds: what the graph gives",

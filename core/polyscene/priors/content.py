@@ -41,6 +41,7 @@ class Content(Prior):
         DataError: the items have no text.
     """
 
+    reads_texts = True
     config: ContentConfig
     vector_Nh: Tensor
     mean_h: Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -52,6 +52,8 @@ class PriorData:
 class Prior(nn.Module, ABC):
     """Scores items for histories from statistics of known rows; nothing is learned but its gate.
 
+    One that reads the items' texts says so (``reads_texts``): the control ``id_only`` leaves it out.
+
     A score of 0 says nothing of an item, as of one that no row holds; scores do not depend on the batch. Where a
     row is learned from, the statistics must not know it: ``hidden`` are rows of the same user that they hold and
     that are to be left out, and the scores are those of statistics that never counted them, exactly.
@@ -63,6 +65,8 @@ class Prior(nn.Module, ABC):
     Raises:
         DataError: the data cannot support the prior; the message names one that it can.
     """
+
+    reads_texts: ClassVar[bool] = False
 
     def __init__(self, config: Any, data: PriorData) -> None:
         super().__init__()

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyscene.config.controls import CHANGES, PARTS
+from polyscene.config.controls import CHANGES, ID_ONLY, PARTS
 from polyscene.config.schema import TrainConfig
 from polyscene.data.columns import Column, Id, Text
 from polyscene.errors import ConfigError, Problems
+from polyscene.registry.host import Host
 from polyscene.training.loading import Loaded, LoadedScenario
 from polyscene.training.strategy import Plan
 
@@ -45,7 +46,7 @@ def changed_names(control: str, loaded: Loaded) -> list[str]:
     return [name for name, one in loaded.scenarios.items() if _CONTROLS[control].reaches(one.whole or one)]
 
 
-def changed(control: str, loaded: Loaded, seed: int) -> Loaded:
+def changed(control: str, loaded: Loaded, seed: int, host: Host) -> Loaded:
     """The scenarios as a control's model sees them; without a control, as they are.
 
     A scenario in which the control changes nothing stays as it is. Splits, rows and everything about users are
@@ -55,6 +56,7 @@ def changed(control: str, loaded: Loaded, seed: int) -> Loaded:
         control: a name of :data:`polyscene.config.controls.CHANGES`, or nothing.
         loaded: the scenarios of the run.
         seed: of what is shuffled.
+        host: knows which priors read texts.
     """
     if not control:
         return loaded
@@ -62,6 +64,8 @@ def changed(control: str, loaded: Loaded, seed: int) -> Loaded:
     for name in reached:
         one = scenarios[name]
         whole = _CONTROLS[control].change(one.whole or one, seed)
+        if control == ID_ONLY:
+            whole = _without_text_priors(whole, host)
         # Encoders are made for the whole scenario; a domain is a selection of its rows.
         scenarios[name] = whole if one.whole is None else replace(one, scenario=whole.scenario, whole=whole)
     return replace(loaded, scenarios=scenarios)
@@ -69,7 +73,7 @@ def changed(control: str, loaded: Loaded, seed: int) -> Loaded:
 
 def changed_config(control: str, config: TrainConfig) -> TrainConfig:
     """The config of a control's model. Without content, dropping ids would leave nothing to learn from."""
-    if control != "id_only":
+    if control != ID_ONLY:
         return config
     return replace(config, model=replace(config.model, content_dropout=0.0))
 
@@ -118,6 +122,15 @@ def _ids(loaded: LoadedScenario, seed: int) -> LoadedScenario:
     return _with_columns(loaded, ids or (Id(),))
 
 
+def _without_text_priors(loaded: LoadedScenario, host: Host) -> LoadedScenario:
+    kept = [
+        spec
+        for spec in loaded.scenario.priors
+        if not getattr(host.component("prior", spec.name).build, "reads_texts", False)
+    ]
+    return replace(loaded, scenario=replace(loaded.scenario, priors=tuple(kept)))
+
+
 def _own_texts(loaded: LoadedScenario) -> tuple[Text, ...]:
     """Text columns of the scenario itself; those that are lent to it are no texts of the item."""
     columns = loaded.scenario.item_columns
@@ -150,7 +163,7 @@ def _links_elsewhere(loaded: LoadedScenario, seed: int) -> LoadedScenario:
 
 _NO_TEXT, _NO_GRAPH = "no scenario's items have a text", "no scenario's items have columns from a knowledge graph"
 _CONTROLS = {
-    "id_only": _Control(_beside_ids, _ids, "items are read by their ids anyway"),
+    ID_ONLY: _Control(_beside_ids, _ids, "items are read by their ids anyway"),
     "text_only": _Control(
         lambda one: 0 < len(_own_texts(one)) < len(one.scenario.item_columns),
         _texts,

@@ -55,7 +55,7 @@ class ModelTrainer:
         loaded = replace(
             prepared.loaded, scenarios={name: prepared.loaded.scenarios[name] for name in plan.scenarios}
         )
-        loaded = changed(control, loaded, config.seed)
+        loaded = changed(control, loaded, config.seed, prepared.session.host)
         model, learned = build_model(prepared.session.under(changed_config(control, config)), loaded)
         self._learn_histories(plan, model, loaded)
         with self.reporter.stage("train"), self.reporter.bar(f"train {plan.label}", config.trainer.steps) as bar:

@@ -81,7 +81,7 @@ class RestoredRun:
         """A model of the run, in eval mode."""
         learned = self._learned(label)
         loaded = replace(self.loaded, scenarios={name: self.loaded.scenarios[name] for name in learned})
-        loaded = changed(control_of(label), loaded, self.config.seed)
+        loaded = changed(control_of(label), loaded, self.config.seed, self.session.host)
         model, _ = build_model(
             self.session,
             loaded,
