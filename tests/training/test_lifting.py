@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import model_scorer, validation_score
 from polyscene.tasks.ranking import RankingTask
 from polyscene.training.checkpoint import load_weights
@@ -49,6 +51,20 @@ def test_the_lift_costs_what_was_agreed_and_more_would_cost_more(fitting: Fittin
     assert -HIGHEST < lift < HIGHEST
     assert score(fitting, lift) >= (1 - COST) * score(fitting, -HIGHEST)
     assert score(fitting, lift + 2 * HIGHEST / 2**HALVINGS) < (1 - COST) * score(fitting, -HIGHEST)
+
+
+def test_no_view_pays_more_than_was_agreed(fitting: Fitting) -> None:
+    """With the history left in, known items are pushed down sooner than without, or later."""
+    subject, views = fitting.subjects[SHOP], (View("new"), View("again", mask_history=False))
+
+    def lift(*asked: View) -> float:
+        own = replace(subject, scenario=replace(subject.scenario, views=asked))
+        return lift_new_items(fitting.model, {SHOP: own}, fitting._lengths(), COST)[SHOP]
+
+    alone, kept = [lift(view) for view in views], float(task_of(fitting).lift)
+    assert alone[0] != alone[1]
+    assert lift(*views) == lift(*views[::-1]) == min(alone)
+    task_of(fitting).lift.fill_(kept)
 
 
 def test_new_items_do_not_steer_training(tmp_path: Path) -> None:

@@ -179,11 +179,19 @@ def validation_score(
     """
     scores = {}
     for name, subject in ((name, subjects[name]) for name in subjects if name in scorers):
-        view = subject.scenario.views[0]
-        summaries = evaluate_scorer(subject, VALIDATION, view, scorers[name], limit=limit)
-        if summaries and not np.isnan(summaries[f"ndcg@{TOP}"].mean):
-            scores[name] = summaries[f"ndcg@{TOP}"].mean
+        for score in validation_scores(subject, scorers[name], limit, subject.scenario.views[:1]).values():
+            scores[name] = score
     return scores
+
+
+def validation_scores(subject: Subject, scorer: Scorer, limit: int, views: Sequence[View]) -> dict[str, float]:
+    """NDCG@10 on validation rows by view, of the views that have any."""
+    found = {}
+    for view in views:
+        summaries = evaluate_scorer(subject, VALIDATION, view, scorer, limit=limit)
+        if summaries and not np.isnan(summaries[f"ndcg@{TOP}"].mean):
+            found[view.name] = summaries[f"ndcg@{TOP}"].mean
+    return found
 
 
 def _summaries(subject: Subject, ranking: Ranking) -> dict[str, metrics.Summary]:

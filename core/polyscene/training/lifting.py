@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from polyscene.evaluation.evaluator import model_scorer, validation_score
+from polyscene.evaluation.evaluator import model_scorer, validation_scores
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.ranking import RankingTask
@@ -29,7 +29,9 @@ def lift_new_items(
     cost: float,
     limit: int = 0,
 ) -> dict[str, float]:
-    """Give new items the largest lift with which they cost at most a share of the score on validation rows.
+    """Give new items the largest lift with which they cost at most a share of the score on validation rows, in
+    every view: where counting knows more than the network, a lift must be high to show in one view, and would put
+    new items above everything in another.
 
     What is learned of new items says how they compare with each other; among all items it may put them too low, as
     a new item is a poor bet while nothing is known of its popularity, or too high. What they cost is paid by the
@@ -51,16 +53,17 @@ def lift_new_items(
         task = model.main_task(name)
         if not isinstance(task, RankingTask):
             continue
-        scorer = model_scorer(model, subject, lengths[name])
+        scorer, views = model_scorer(model, subject, lengths[name]), subject.scenario.views
         task.lift.fill_(-HIGHEST)
-        before = validation_score({name: subject}, {name: scorer}, limit).get(name)
-        if before is None or bool(task.trained_N.all()):
+        before = validation_scores(subject, scorer, limit, views)
+        if not before or bool(task.trained_N.all()):
             task.lift.zero_()
             continue
-        least, low, high = (1 - cost) * before, -HIGHEST, HIGHEST
+        low, high = -HIGHEST, HIGHEST
         for _ in range(HALVINGS):
             task.lift.fill_((low + high) / 2)
-            if validation_score({name: subject}, {name: scorer}, limit)[name] >= least:
+            after = validation_scores(subject, scorer, limit, views)
+            if all(after[view] >= (1 - cost) * score for view, score in before.items()):
                 low = float(task.lift)
             else:
                 high = float(task.lift)
