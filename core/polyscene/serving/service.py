@@ -78,15 +78,18 @@ class Service:
     ) -> None:
         self.config, self.deployment, self.metrics = config, deployment, Metrics(deployment.folder / "drift")
         self.plan, self.problems = plan or Plan(), list(problems)
-        self._promoted, self._load, self._loaded = promoted, load, dict(others or {})
+        self._load, self._first = load, [promoted]
+        self._loaded = dict(others or {})
         self._others: dict[str, Batcher] = {}
 
     def open(self) -> None:
         """Open the log, catch up with what happened, and start the threads. Once, in the process that answers."""
         self.log = open_log(log_address(self.config), wait=_LOG_WAIT_S)
-        live = self._following(self._promoted)
+        # Handed on: what is exchanged for another version must not be held here.
+        live = self._following(self._first.pop())
         self.batcher = self._batcher(live, answered=self.metrics.batch.observe)
         self._others = {name: self._batcher(self._following(one)) for name, one in self._loaded.items()}
+        self._loaded.clear()
         self.appender = Appender(self.log, self.config.limits.events)
         self.versions = Versions(
             self.deployment, self.batcher, self.log, self._load, self.metrics, others=self._others

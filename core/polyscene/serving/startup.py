@@ -14,8 +14,11 @@ from polyscene.serving.config import LOOPBACK, ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine
 from polyscene.serving.live import warm
+from polyscene.serving.sharing import share_tensors
 from polyscene.training.restore import find_run, restore
 
+SHARED = "shared"
+"""Folder in a deployment for what several workers hold in memory once, by version; it may be deleted."""
 _BY = "polyscene serve"
 Say = Callable[[str], None]
 
@@ -55,6 +58,8 @@ def loader(deployment: Deployment, config: ServeConfig, host: Host, plan: Plan) 
         )
         engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
         warm(engine, texts=config.texts)
+        if config.workers > 1:
+            share_tensors(engine, deployment.folder / SHARED / version)
         return Choices(plan, host.registry, engine)
 
     return load

@@ -13,6 +13,7 @@ from polyscene.serving.choices import Choices
 from polyscene.serving.deployment import Deployment, Promoted
 from polyscene.serving.live import Live
 from polyscene.serving.metrics import Metrics
+from polyscene.training.memory import give_back_freed_memory
 
 _LOG = logging.getLogger(__name__)
 _WATCH_S, _AGAIN_S = 1.0, 30.0
@@ -142,3 +143,6 @@ class Versions:
         before = self.serving
         await self.batcher.exchange(live)
         self.metrics.serves(live.engine.version, before)
+        del live
+        await self.batcher.do(lambda _: None)  # when this is answered, nothing that came before holds the other
+        await asyncio.to_thread(give_back_freed_memory)

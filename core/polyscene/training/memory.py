@@ -1,9 +1,11 @@
-"""Memory that a process gives back to the system only to ask for it again in the next step."""
+"""Memory that a process frees: kept for the next step, or given back to the system."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import platform
+import sys
 
 # Names of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -21,3 +23,14 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_M_MMAP_THRESHOLD, _KEPT)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT))
+
+
+def give_back_freed_memory() -> bool:
+    """Free what is in nobody's reach, and give back all that is free where the C library is glibc; whether it did.
+
+    For a process that goes on for long after it needed much: one that served a model and now serves another.
+    """
+    gc.collect()
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
+    return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).malloc_trim(0))
