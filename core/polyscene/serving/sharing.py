@@ -46,7 +46,8 @@ def share_tensors(engine: Engine, folder: Path, least: int = LEAST_BYTES) -> int
     with torch.inference_mode():
         for path, tensor in tensors_of(engine):
             size = tensor.numel() * tensor.element_size()
-            if tensor.device.type == "cpu" and size >= least and tensor.layout == torch.strided:
+            # Others stay: in another layout a product may be rounded otherwise, and an expanded one would grow.
+            if tensor.device.type == "cpu" and size >= least and _is_flat(tensor):
                 _move(tensor, folder / f"{blake2b(path.encode(), digest_size=16).hexdigest()}.bin")
                 shared += size
     if shared:
@@ -82,10 +83,13 @@ def _inside(one: object) -> Iterable[tuple[object, Any]]:
     return ()
 
 
+def _is_flat(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.is_contiguous()
+
+
 def _move(tensor: Tensor, path: Path) -> None:
     """Let a tensor be its file."""
-    flat = tensor.detach().contiguous().reshape(-1)
-    values = flat.view(torch.uint8).numpy()
+    values = tensor.detach().reshape(-1).view(torch.uint8).numpy()
     if not _holds(path, values):
         with atomic_path(path, ServingError) as temporary:
             values.tofile(temporary)
