@@ -76,6 +76,7 @@ class Service(Process):
     """``polyscene serve`` of a run of :mod:`benchmarks.speed.many`, or of what its deployment promoted last."""
 
     def __init__(self, run: Path | None, deployment: Path, *arguments: str) -> None:
+        self.deployment = deployment
         packages = Path(tempfile.mkdtemp(dir=deployment.parent))
         info = packages / "polyscene_many-0.1.0.dist-info"
         info.mkdir()

@@ -3,7 +3,8 @@
 Five generated scenarios; requests come at random times at a given rate whether or not earlier ones were answered,
 and latency counts from when a request was due (no coordinated omission). Turns of both servers alternate. Then the
 rate rises until one request in a hundred takes 100 ms or longer. Memory is the proportional set size of all
-processes of a server after requests to every scenario, with one worker and with four.
+processes of a server after requests to every scenario, with one worker and with four, before and after another
+version took over.
 
     python -m benchmarks.speed.service                    # 5 minutes on two quiet cores
     python -m benchmarks.speed.service --items 2000 --seconds 3 --rounds 1 --users 200
@@ -12,20 +13,26 @@ processes of a server after requests to every scenario, with one worker and with
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 
 from benchmarks.speed import many
 from benchmarks.speed.figures import Figures
 from benchmarks.speed.load import Load, request_bytes
 from benchmarks.speed.served import Constant, Service, proportional_mib
+from polyscene.serving.client import Client
+from polyscene.serving.deployment import Deployment
 from polyscene.training.run import train
 
 SCENARIOS, K = 5, 10
 RATE, LIMIT_MS = 50, 100.0
 RATES = (100, 150, 200, 300, 400, 600, 800, 1200, 1600)
 WORKERS = 4
+_PATIENCE_S = 300
 
 
 def main() -> None:
@@ -72,15 +79,39 @@ def measure(figures: Figures, folder: Path, arguments: argparse.Namespace) -> No
         for name, load in sides.items():
             best = limit(load, arguments.seconds)
             figures.add(f"most requests a second at p99 < {LIMIT_MS:g} ms, one worker", sizes, name, "1/s", [best])
-        one = proportional_mib(service.process.pid)
+        one = (
+            proportional_mib(service.process.pid),
+            exchanged(service, folder / "deployment", run, sides["service"]),
+        )
     with Service(run, folder / "four", f"workers={WORKERS}") as service:
         load = Load(service.port, asked, connections=32)
         load.run(RATE, max(4.0, arguments.seconds))
-        four = proportional_mib(service.process.pid)
-    protocol = "memory after requests to all scenarios, proportional set size"
-    figures.add(protocol, sizes, "1 worker", "MiB", [one])
-    figures.add(protocol, sizes, f"{WORKERS} workers", "MiB", [four])
-    figures.add(protocol, sizes, f"{WORKERS} workers", "times one worker", [four / one])
+        four = proportional_mib(service.process.pid), exchanged(service, service.deployment, run, load, WORKERS)
+    for when, alone, together in zip(("", ", after another version took over"), one, four, strict=True):
+        protocol = f"memory after requests to all scenarios, proportional set size{when}"
+        figures.add(protocol, sizes, "1 worker", "MiB", [alone])
+        figures.add(protocol, sizes, f"{WORKERS} workers", "MiB", [together])
+        figures.add(protocol, sizes, f"{WORKERS} workers", "times one worker", [together / alone])
+
+
+def exchanged(service: Service, deployment: Path, run: Path, load: Load, workers: int = 1) -> float:
+    """Memory in MiB when all workers answer with a copy of the run.
+
+    Raises:
+        TimeoutError: not all of them do after minutes.
+    """
+    copy = shutil.copytree(run, deployment.parent / "copy", dirs_exist_ok=True)
+    version = Deployment(str(deployment)).adopt(copy, by="benchmark")
+    address, end = f"http://127.0.0.1:{service.port}", time.monotonic() + _PATIENCE_S
+    with Client(address, timeout=_PATIENCE_S) as client:
+        client.promote(version)
+    serving = f'polyscene_model{{version="{version}"}} {workers}.0'
+    while serving not in urllib.request.urlopen(f"{address}/metrics", timeout=60).read().decode():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not all of {workers} workers answer with '{version}'")
+        time.sleep(1.0)
+    load.run(RATE, 4.0)
+    return proportional_mib(service.process.pid)
 
 
 def trained(folder: Path, items: int, users: int) -> Path:
