@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import platform
 import sys
 
@@ -26,11 +25,11 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Free what is in nobody's reach, and give back all that is free where the C library is glibc; whether it did.
+    """Give back what is free, where the C library is glibc; whether it did.
 
-    For a process that goes on for long after it needed much: one that served a model and now serves another.
+    For a process that goes on for long after it needed much: one that served a model and now serves another. No
+    garbage is collected for it, which would stop all threads; models hold no cycles.
     """
-    gc.collect()
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
     return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).malloc_trim(0))
