@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from polyscene.errors import CheckpointError, ConfigError, PolysceneError
+from polyscene.errors import CheckpointError, ConfigError, PolysceneError, ServingError
 from polyscene.experiments.plan import Plan
 from polyscene.registry.host import Host
 from polyscene.serving.choices import Choices
@@ -17,6 +18,7 @@ from polyscene.serving.live import warm
 from polyscene.serving.sharing import share_tensors
 from polyscene.training.restore import find_run, restore
 
+_LOG = logging.getLogger(__name__)
 SHARED = "shared"
 """Folder in a deployment for what several workers hold in memory once, by version; it may be deleted."""
 _BY = "polyscene serve"
@@ -59,7 +61,10 @@ def loader(deployment: Deployment, config: ServeConfig, host: Host, plan: Plan) 
         engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
         warm(engine, texts=config.texts)
         if config.workers > 1:
-            share_tensors(engine, deployment.folder / SHARED / version)
+            try:
+                share_tensors(engine, deployment.folder / SHARED / version)
+            except ServingError as error:  # it costs memory, and answers are the same
+                _LOG.warning("workers hold tensors of their own: %s", error)
         return Choices(plan, host.registry, engine)
 
     return load

@@ -11,7 +11,7 @@ import pytest
 
 from polyscene.serving import startup
 from polyscene.serving.config import ServeConfig
-from polyscene.serving.engine import Engine
+from polyscene.serving.engine import Answer, Engine, Request
 from polyscene.serving.loading import load_service
 from polyscene.serving.sharing import share_tensors
 from polyscene.testing.runs import host_of
@@ -44,3 +44,20 @@ def test_versions_that_served_are_freed(
     folder = service.deployment.folder / startup.SHARED
     names = {path.name for path in folder.iterdir()} if folder.exists() else set()
     assert names == (set(service.deployment.versions()) if workers > 1 else set())
+
+
+def test_what_cannot_be_shared_is_served_all_the_same(
+    runs: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "share_tensors", partial(share_tensors, least=64))
+    (tmp_path / startup.SHARED).write_text("in the way")
+    config = ServeConfig(run=str(runs[0]), deployment=str(tmp_path), device="cpu", texts=False, workers=2)
+    service = load_service(config, host_of(served_plugin), print)[1]()
+    service.open()
+    try:
+        (answer,) = service.live.engine.answer([Request("books", k=3)])
+        assert isinstance(answer, Answer)
+        assert len(answer.items) == 3
+    finally:
+        service.close()
+    assert "workers hold tensors of their own" in caplog.text
