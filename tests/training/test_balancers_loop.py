@@ -56,7 +56,10 @@ def test_a_jacobian_and_a_second_look_wait_for_nothing() -> None:
     batch: Mapping[str, Any] = {name: fake(windows) for name, windows in draw(loaded, model).items()}
     model.to(DEVICE).train()
     fabric: Any = SimpleNamespace(
-        world_size=1, global_rank=0, backward=lambda loss, **options: loss.backward(**options)
+        device=torch.device(DEVICE),
+        world_size=1,
+        global_rank=0,
+        backward=lambda loss, **options: loss.backward(**options),
     )
     wrapped: Any = model
     step = Step(model, wrapped, fabric, task_weights(loaded.scenarios))

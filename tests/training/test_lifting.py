@@ -61,7 +61,8 @@ def test_no_view_pays_more_than_was_agreed(fitting: Fitting) -> None:
         own = replace(subject, scenario=replace(subject.scenario, views=asked))
         return lift_new_items(fitting.model, {SHOP: own}, fitting._lengths(), COST)[SHOP]
 
-    alone, kept = [lift(view) for view in views], float(task_of(fitting).lift)
+    kept = float(task_of(fitting).lift)
+    alone = [lift(view) for view in views]
     assert alone[0] != alone[1]
     assert lift(*views) == lift(*views[::-1]) == min(alone)
     task_of(fitting).lift.fill_(kept)
