@@ -42,6 +42,13 @@ def share_tensors(engine: Engine, folder: Path, least: int = LEAST_BYTES) -> int
     Raises:
         ServingError: the disk is full, or the folder cannot be written.
     """
+    try:
+        return _shared(engine, folder, least)
+    except OSError as error:  # such as when another process just removed what is old
+        raise ServingError(f"tensors cannot be shared: {error.strerror or error}", where=str(folder)) from error
+
+
+def _shared(engine: Engine, folder: Path, least: int) -> int:
     shared = 0
     with torch.inference_mode():
         for path, tensor in tensors_of(engine):
