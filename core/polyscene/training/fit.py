@@ -25,7 +25,7 @@ from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_served, save_training
 from polyscene.training.held import HeldSlices, freeze_others
-from polyscene.training.lifting import keep_out, lift_new_items
+from polyscene.training.lifting import keep_out, let_in, lift_new_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
@@ -118,8 +118,7 @@ class Fitting:
             torch.nn.ModuleList([self.model, objective]), trainer, self.config.backbone.suffix_lr
         )
         modules = {"model": self.model, "objective": objective}
-        if self.config.model.new_item_cost > 0:
-            keep_out(self.model, self.scenarios)
+        keep_out(self.model, self.scenarios)
         state = State(**(load_training(self.folder, modules, plain_optimizer) or {}))
         self.progress.started(state.step)
         wrapped, optimizer = fabric.setup(self.model, plain_optimizer)
@@ -161,6 +160,8 @@ class Fitting:
         load_weights(self.folder / "model.safetensors", self.model)
         # Gates on file are settled already where an earlier session got that far; they begin as they did then.
         self.model.priors.load_state_dict(begun)
+        if self.config.model.new_item_cost == 0:
+            let_in(self.model, self.scenarios)
         self._settle()
         self._lift()
         return state

@@ -15,10 +15,23 @@ HIGHEST, HALVINGS = 512.0, 15
 
 
 def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
-    """Rank no new items until :func:`lift_new_items` has found their place: they must not steer training."""
+    """Rank no new items while the model learns: they would steer training, by chance.
+
+    Nothing says yet where they belong among the others, so that one state of the network ranks them above all else
+    and the next below, and validation rows, of known items, would tell no more than that. Among few labels nearly
+    every item is new, and they stay.
+    """
+    for name in names:
+        task = model.main_task(name)
+        if isinstance(task, RankingTask) and not task.popularity.few:
+            task.lift.fill_(-HIGHEST)
+
+
+def let_in(model: PolysceneModel, names: Iterable[str]) -> None:
+    """Rank new items by what is learned of them, as if they were known."""
     for name in names:
         if isinstance(task := model.main_task(name), RankingTask):
-            task.lift.fill_(-HIGHEST)
+            task.lift.zero_()
 
 
 @torch.inference_mode()
