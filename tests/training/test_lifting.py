@@ -26,8 +26,8 @@ def fitting(tmp_path_factory: pytest.TempPathFactory) -> Fitting:
     return trained(tmp_path_factory.mktemp("run"), COST)
 
 
-def trained(folder: Path, cost: float) -> Fitting:
-    config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", **WITH_NEW)
+def trained(folder: Path, cost: float, *more: str) -> Fitting:
+    config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", *more, **WITH_NEW)
     fitting = tiny_fitting(config, folder)
     fitting.run()
     return fitting
@@ -98,5 +98,10 @@ def test_it_is_kept_and_found_again(fitting: Fitting) -> None:
     assert float(task_of(fitting).lift) == lift
 
 
-def test_without_a_cost_nothing_is_lifted(tmp_path: Path) -> None:
-    assert float(task_of(trained(tmp_path, 0.0)).lift) == 0
+@pytest.mark.parametrize("priors", [True, False])
+def test_without_a_cost_nothing_is_lifted(priors: bool, tmp_path: Path) -> None:
+    fitting = trained(tmp_path, 0.0, f"model.priors={priors}")
+    assert float(task_of(fitting).lift) == 0
+    task_of(fitting).lift.fill_(1)
+    load_weights(fitting.folder / "model.safetensors", fitting.model)
+    assert float(task_of(fitting).lift) == 0

@@ -15,7 +15,7 @@ from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.keys import read_keys
-from polyscene.serving.loading import load_service
+from polyscene.serving.loading import Starter
 from polyscene.serving.startup import Say, keys_path, listen, log_address
 from polyscene.training.restore import find_run
 
@@ -40,7 +40,7 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     if config.workers > 1:
         # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
         torch.set_num_threads(1)
-    version, made = load_service(config, host, say)
+    starter = Starter(config, host, say)
     series = _series_folder(config.workers)
 
     # After the folder for several workers' series is known: Prometheus' client looks for it when it is imported.
@@ -48,18 +48,18 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     from polyscene.serving.workers import Workers, run_one
 
     def work(parent: int | None = None) -> bool:
-        service = made()
+        service = starter.service()
         service.open()
         try:
             return run_one(create_app(service, keys), listening, parent)
         finally:
             service.close()
 
-    say(f"Serving version '{version}' at {_address(listening)}")
+    say(f"Serving version '{starter.version}' at {_address(listening)}")
     if keys is None:
         say("There is no file of keys: requests from this machine alone are answered, and may do everything.")
     try:
-        return work() if config.workers == 1 else Workers(config.workers, work).run()
+        return work() if config.workers == 1 else Workers(config.workers, work).run(starter.let_go)
     finally:
         if series:
             shutil.rmtree(series, ignore_errors=True)

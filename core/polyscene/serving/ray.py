@@ -22,7 +22,7 @@ from polyscene.registry.host import load_host
 from polyscene.serving.app import create_app
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.keys import KeyFile, read_keys
-from polyscene.serving.loading import load_service
+from polyscene.serving.loading import Starter
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class Replica:
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         config, self.keys = _read(arguments)
-        version, made = load_service(config, load_host(), _LOG.warning)
-        self.service = made()
+        starter = Starter(config, load_host(), _LOG.warning)
+        self.service = starter.service()
         self.service.open()
-        _LOG.info("serving version '%s'", version)
+        _LOG.info("serving version '%s'", starter.version)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """What Ray asks for once the replica is made."""

@@ -83,8 +83,12 @@ class Workers:
         self._stopping = False
         self._reading, self._writing = os.pipe()
 
-    def run(self) -> bool:
-        """Fork the workers, replace those that die, and end them when told to; whether all went well."""
+    def run(self, forked: Callable[[], None]) -> bool:
+        """Fork the workers, replace those that die, and end them when told to; whether all went well.
+
+        Args:
+            forked: called when all workers are forked for the first time.
+        """
         # What was loaded is never collected: looking through it would copy the pages that workers share.
         gc.collect()
         gc.freeze()
@@ -92,6 +96,7 @@ class Workers:
             signal.signal(number, self._stop)
         for _ in range(self.count):
             self._fork()
+        forked()
         failures = 0
         while self._started:
             try:
@@ -117,6 +122,8 @@ class Workers:
             return
         code = 1
         try:
+            for number in (signal.SIGTERM, signal.SIGINT):  # it may have to load before it listens to them
+                signal.signal(number, signal.SIG_DFL)
             os.close(self._writing)
             code = 0 if self._work(self._reading) else 1
         except BaseException as error:  # nothing may return into the parent's code

@@ -160,8 +160,6 @@ class Fitting:
         load_weights(self.folder / "model.safetensors", self.model)
         # Gates on file are settled already where an earlier session got that far; they begin as they did then.
         self.model.priors.load_state_dict(begun)
-        if self.config.model.new_item_cost == 0:
-            let_in(self.model, self.scenarios)
         self._settle()
         self._lift()
         return state
@@ -218,8 +216,8 @@ class Fitting:
 
     def _settle(self) -> None:
         """Weigh network and priors by validation rows, of which neither knows anything."""
-        if not len(self.model.priors):
-            return
+        if self.config.model.new_item_cost == 0:
+            let_in(self.model, self.scenarios)
         settle_gates(self.model.eval(), self.subjects, self._lengths())
         if self.fabric.is_global_zero:
             save_model(self.folder, self.model, self.learned)

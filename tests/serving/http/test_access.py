@@ -15,7 +15,7 @@ from polyscene.feedback import FeedbackLog
 from polyscene.serving.app import create_app
 from polyscene.serving.config import LimitsConfig, ServeConfig
 from polyscene.serving.keys import KeyFile
-from polyscene.serving.loading import load_service
+from polyscene.serving.loading import Starter
 from polyscene.serving.service import Service
 from polyscene.testing.runs import host_of
 from tests.serving.http import served_plugin
@@ -29,7 +29,7 @@ def service(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -
     config = ServeConfig(
         run=str(runs[0]), deployment=str(folder), device="cpu", texts=False, limits=LimitsConfig(rate=1, burst=12)
     )
-    made = load_service(config, host_of(served_plugin), print)[1]()
+    made = Starter(config, host_of(served_plugin), print).service()
     made.open()
     yield made
     made.close()

@@ -12,7 +12,7 @@ import pytest
 from polyscene.serving import startup
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.engine import Answer, Engine, Request
-from polyscene.serving.loading import load_service
+from polyscene.serving.loading import Starter
 from polyscene.serving.sharing import share_tensors
 from polyscene.testing.runs import host_of
 from tests.serving.http import served_plugin
@@ -26,7 +26,7 @@ def test_versions_that_served_are_freed(
     config = ServeConfig(
         run=str(runs[0]), deployment=str(tmp_path / "deployment"), device="cpu", texts=False, workers=workers
     )
-    service = load_service(config, host_of(served_plugin), print)[1]()
+    service = Starter(config, host_of(served_plugin), print).service()
     service.open()
     served: list[weakref.ref[Engine]] = []
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_shared_is_served_all_the_same(
     monkeypatch.setattr(startup, "share_tensors", partial(share_tensors, least=64))
     (tmp_path / startup.SHARED).write_text("in the way")
     config = ServeConfig(run=str(runs[0]), deployment=str(tmp_path), device="cpu", texts=False, workers=2)
-    service = load_service(config, host_of(served_plugin), print)[1]()
+    service = Starter(config, host_of(served_plugin), print).service()
     service.open()
     try:
         (answer,) = service.live.engine.answer([Request("books", k=3)])

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -99,7 +101,8 @@ class _Labels(_Read):
         order = np.argsort(label_M, kind="stable")
         self.kind, self.n_items, self.item_M = kind, n_items, item_M[order]
         self.start_L = np.searchsorted(label_M[order], np.arange(len(labels) + 1))
-        self.labels, self.position = labels, {label: place for place, label in enumerate(labels)}
+        # Not in a dictionary: titles have as many labels as items, and what is looked for is remembered.
+        self.labels = pa.array(labels, pa.large_string())
 
     def condition(self, name: str, value: Any) -> Condition:
         wanted = value if isinstance(value, list | tuple | set | frozenset) else [value]
@@ -113,13 +116,13 @@ class _Labels(_Read):
 
     def meets(self, condition: Any) -> np.ndarray:
         mask_N = np.zeros(self.n_items, dtype=bool)
-        for place in (self.position[label] for label in condition if label in self.position):
+        for place in np.flatnonzero(pc.is_in(self.labels, pa.array(condition, pa.large_string()))):
             mask_N[self.item_M[self.start_L[place] : self.start_L[place + 1]]] = True
         return mask_N
 
     def examples(self) -> tuple[str | float, ...]:
         commonest = np.argsort(-np.diff(self.start_L), kind="stable")[:_EXAMPLES]
-        return tuple(self.labels[place] for place in commonest)
+        return tuple(self.labels.take(commonest).to_pylist())
 
 
 class _Numbers(_Read):

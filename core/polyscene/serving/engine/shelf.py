@@ -12,7 +12,7 @@ from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.errors import ServingError, did_you_mean
 from polyscene.evaluation.said import check_text, meanings, nearest_items, reads_texts, said
-from polyscene.evaluation.titles import item_titles
+from polyscene.evaluation.titles import title_array
 from polyscene.model import PolysceneModel
 from polyscene.retrieval import Served
 from polyscene.serving.engine.answers import ScenarioInfo, Scored
@@ -65,7 +65,7 @@ class Shelf:
         users: list[str] = loaded.tables.users["user_id"].tolist()[:-1]
         self.users, self.stranger = {user: row for row, user in enumerate(users)}, len(users)
         self.blank = int(self.start_UP[self.stranger, Phase.TRAIN])
-        self.titles = item_titles(loaded.tables, range(len(self.ids)))
+        self.titles = title_array(loaded.tables.items)
         self.filters = Filters(loaded.tables.items, loaded.scenario.item_columns, model.device)
         self.views = {view.name: view for view in loaded.scenario.views}
         self.graph = (loaded.whole or loaded).graph
@@ -142,7 +142,7 @@ class Shelf:
 
     def scored(self, items: list[int], scores: list[float], model: str, unknown: tuple[str, ...]) -> Scored:
         """Rows of items as what is told of them."""
-        titles = {self.ids[item]: self.titles[item] for item in items if item in self.titles}
+        titles = {self.ids[item]: title for item in items if (title := self.titles[item].as_py()) is not None}
         return Scored(self.name, tuple(self.ids[item] for item in items), tuple(scores), titles, model, unknown)
 
     def info(self) -> ScenarioInfo:
