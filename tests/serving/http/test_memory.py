@@ -6,12 +6,15 @@ import asyncio
 import weakref
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polyscene.serving import startup
 from polyscene.serving.config import ServeConfig
+from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Answer, Engine, Request
+from polyscene.serving.live import warm
 from polyscene.serving.loading import Starter
 from polyscene.serving.sharing import share_tensors
 from polyscene.testing.runs import host_of
@@ -61,3 +64,32 @@ def test_what_cannot_be_shared_is_served_all_the_same(
     finally:
         service.close()
     assert "workers hold tensors of their own" in caplog.text
+
+
+def test_a_process_that_only_forks_lets_go_and_a_late_worker_serves_what_is_promoted_then(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[Engine]] = []
+
+    def watched(engine: Engine, *rest: Any, **options: Any) -> None:
+        loaded.append(weakref.ref(engine))
+        warm(engine, *rest, **options)
+
+    monkeypatch.setattr(startup, "warm", watched)
+    config = ServeConfig(run=str(runs[0]), deployment=str(tmp_path), device="cpu", texts=False, promote=True)
+    starter = Starter(config, host_of(served_plugin), print)
+    assert loaded[0]() is not None
+    starter.let_go()
+    assert [one() for one in loaded] == [None]
+    deployment = Deployment(str(tmp_path))
+    other = deployment.adopt(runs[1], by="test")
+    deployment.promote(other, by="test")
+    service = starter.service()
+    service.open()
+    try:
+        assert service.live.engine.version == other != starter.version
+    finally:
+        service.close()
+    promoted = deployment.promoted()
+    assert promoted is not None
+    assert promoted.version == other
