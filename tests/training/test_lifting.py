@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import model_scorer, validation_score
@@ -96,6 +97,20 @@ def test_it_is_kept_and_found_again(fitting: Fitting) -> None:
     task_of(fitting).lift.zero_()
     load_weights(fitting.folder / "model.safetensors", fitting.model)
     assert float(task_of(fitting).lift) == lift
+
+
+def test_a_session_that_ended_after_it_was_found_ends_the_same_once_more(tmp_path: Path) -> None:
+    """Gates are fitted without new items, and so they are when those have their place already."""
+
+    def parts() -> dict[str, torch.Tensor]:
+        with_priors = {SHOP: {**WITH_NEW[SHOP], "priors": ["linear"]}}
+        fitting = tiny_fitting(tiny_config("", [SHOP], f"model.new_item_cost={COST}", **with_priors), tmp_path)
+        fitting.run()
+        return {name: tensor.clone() for name, tensor in fitting.model.state_dict().items()}
+
+    first, again = parts(), parts()
+    assert any("gate_2VE" in name for name in first)
+    assert [name for name, tensor in first.items() if not torch.equal(tensor, again[name])] == []
 
 
 @pytest.mark.parametrize("priors", [True, False])

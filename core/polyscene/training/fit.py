@@ -216,8 +216,8 @@ class Fitting:
 
     def _settle(self) -> None:
         """Weigh network and priors by validation rows, of which neither knows anything."""
-        if self.config.model.new_item_cost == 0:
-            let_in(self.model, self.scenarios)
+        # What is on file may have its lift already, where an earlier session got that far.
+        (keep_out if self.config.model.new_item_cost > 0 else let_in)(self.model, self.scenarios)
         settle_gates(self.model.eval(), self.subjects, self._lengths())
         if self.fabric.is_global_zero:
             save_model(self.folder, self.model, self.learned)

@@ -22,9 +22,8 @@ def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
     every item is new, and they stay.
     """
     for name in names:
-        task = model.main_task(name)
-        if isinstance(task, RankingTask) and not task.popularity.few:
-            task.lift.fill_(-HIGHEST)
+        if isinstance(task := model.main_task(name), RankingTask):
+            task.lift.fill_(0 if task.popularity.few else -HIGHEST)
 
 
 def let_in(model: PolysceneModel, names: Iterable[str]) -> None:
