@@ -1,6 +1,6 @@
 """Items that training never saw, beside those that it did: what each means against the cold start brings.
 
-    python -m benchmarks.quality.cold_start                        # three data sets, five methods, three seeds
+    python -m benchmarks.quality.cold_start                        # three data sets, four methods, three seeds
     python -m benchmarks.quality.cold_start --scenarios music --seeds 0
 
 Each scenario is trained alone, with the trainer of the quickstart. Last.fm has its given split (461 artists taken
@@ -10,7 +10,6 @@ as it matters more which items are new than what is done about them. Rankings ar
 
 - ``full``: content dropout, a stand-in for missing ids, learned apart, and new items on one scale with the others,
   for at most half a hundredth of the validation score;
-- ``lifted``: the same for a tenth of it, as where new items have to be shown;
 - ``dropout``: content dropout alone, with the unknown vector in place of ids [DropoutNet];
 - ``content``: no ids at all;
 - ``none``: ids and content, nothing done about the cold start.
@@ -55,7 +54,6 @@ CONTENT = {
 }
 METHODS = {
     "full": ("model.content_dropout=0.2", "model.new_item_cost=0.005", "auxiliary=[{name: stand_in}]"),
-    "lifted": ("model.content_dropout=0.2", "model.new_item_cost=0.1", "auxiliary=[{name: stand_in}]"),
     "dropout": ("model.content_dropout=0.2",),
     "content": ("model.content_dropout=0.2",),
     "none": ("model.content_dropout=0",),
