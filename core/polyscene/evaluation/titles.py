@@ -20,8 +20,8 @@ def item_titles(tables: Tables, items: Iterable[int]) -> dict[int, str]:
 
 def title_array(items: pd.DataFrame) -> pa.Array:
     """The title of every row, null where there is none: a third of what Python's strings take."""
-    named = [string_array(items[name]) for name in ("title", "text") if name in items]
-    return pc.coalesce(*named) if named else pa.nulls(len(items), pa.large_string())
+    named = [string_array(pd.Series(items[name])) for name in ("title", "text") if name in items]
+    return pc.call_function("coalesce", named) if named else pa.nulls(len(items), pa.large_string())
 
 
 def string_array(values: pd.Series) -> pa.Array:

@@ -116,7 +116,8 @@ class _Labels(_Read):
 
     def meets(self, condition: Any) -> np.ndarray:
         mask_N = np.zeros(self.n_items, dtype=bool)
-        for place in np.flatnonzero(pc.is_in(self.labels, pa.array(condition, pa.large_string()))):
+        wanted = pc.SetLookupOptions(value_set=pa.array(condition, pa.large_string()))
+        for place in np.flatnonzero(pc.call_function("is_in", [self.labels], wanted)):
             mask_N[self.item_M[self.start_L[place] : self.start_L[place + 1]]] = True
         return mask_N
 
