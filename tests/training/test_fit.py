@@ -15,6 +15,7 @@ from polyscene.evaluation.evaluator import model_scorer, validation_score
 from polyscene.training.checkpoint import unique_state
 from polyscene.training.files import read_tensors
 from polyscene.training.fit import Fitting, Progress, task_weights
+from polyscene.training.lifting import keep_out
 from polyscene.training.optimizer import build_optimizer, learning_rate, set_learning_rate
 from polyscene.training.step import seed_step
 from tests.tiny import ALL, PEOPLE, SHOP, THREE, tiny_config, tiny_fitting
@@ -118,10 +119,11 @@ def test_it_stops_when_validation_stops_improving_and_keeps_the_best(
     fitting.progress.metrics = lambda *_: states.append(snapshot(fitting.model))
     state = fitting.run()
     assert (state.step, state.best_step, state.best, state.ended) == (20, 10, 0.3, True)
-    for name, tensor in unique_state(fitting.model).items():
-        assert torch.equal(tensor, states[1][name]), name
-    kept = read_tensors(tmp_path / "model.safetensors")
-    assert all(torch.equal(kept[name], states[1][name]) for name in kept)
+    ended, kept = unique_state(fitting.model), read_tensors(tmp_path / "model.safetensors")
+    assert all(torch.equal(kept[name], ended[name]) for name in kept)
+    # New items are let in when all is learned.
+    differ = [name for name, tensor in ended.items() if not torch.equal(tensor, states[1][name])]
+    assert differ == [f"tasks.{SHOP}.ranking.lift"]
 
 
 def test_patience_zero_never_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +149,7 @@ def test_validation_is_told_and_is_that_of_the_model(tmp_path: Path) -> None:
     assert [step for step, _ in values] == [5, 10]
     assert set(values[0][1]) == {f"{name}/{metric}" for name in THREE for metric in ("loss", "ndcg@10")}
     best = dict(values)[state.best_step]
+    keep_out(fitting.model, THREE)  # as while it learned
     scorers = {
         name: model_scorer(fitting.model.eval(), subject, fitting.scenarios[name].config.max_history)
         for name, subject in fitting.subjects.items()
