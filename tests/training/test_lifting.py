@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import model_scorer, validation_score
 from polyscene.evaluation.validation import steering_scores
 from polyscene.tasks.ranking import RankingTask
 from polyscene.training.checkpoint import load_weights
 from polyscene.training.fit import Fitting, Progress
-from polyscene.training.lifting import HALVINGS, HIGHEST, lift_new_items
+from polyscene.training.lifting import HALVINGS, HIGHEST, keep_out, lift_new_items
 from tests.tiny import SHOP, tiny_config, tiny_fitting
 
 COST = 0.1
@@ -89,6 +90,17 @@ def test_new_items_do_not_steer_training(cost: float, tmp_path: Path) -> None:
     fitting.run()
     assert told == again
     assert min(told) > 0
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_among_few_labels_new_items_stay(few: bool, tmp_path: Path) -> None:
+    fitting = tiny_fitting(tiny_config("", [SHOP], **WITH_NEW), tmp_path)
+    task, events = task_of(fitting), fitting.subjects[SHOP].events
+    if few:
+        labelled_R = torch.arange(len(events.item_R)) % 2 == 0
+        task.popularity.observe(replace(events, labelled_R=labelled_R), [Phase.TRAIN])
+    keep_out(fitting.model, [SHOP])
+    assert float(task.lift) == (0 if few else -HIGHEST)
 
 
 def test_it_is_kept_and_found_again(fitting: Fitting) -> None:
