@@ -44,6 +44,8 @@ class ModelConfig:
     until they cost that; 0 leaves them where training put them."""
     priors: bool = True
     """Whether what scenarios count (their ``priors``) is added to what the network says."""
+    lenders: int = bounded(20, at_least=0)
+    """Known items, nearest by text, from which an item that no row holds borrows what priors say; 0 for none."""
     adapt: list[Site] = field(default_factory=lambda: ["users", "items", "pairs"])
     """The places that get adapters."""
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 from polyscene.config.controls import PARTS
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
-from polyscene.data.windows import Windows
+from polyscene.data.windows import Windows, take_windows
+from polyscene.priors.borrowing import Borrowing, ItemVectors
 from polyscene.priors.occurrence import TERMS, Occurrence
 from polyscene.priors.prior import Prior, PriorData
 
@@ -22,6 +23,8 @@ NETWORK = "network"
 NO_PRIORS, PRIORS_ONLY = PARTS
 # Rows of a history beyond these say little that the others do not; memory of a request grows with them.
 LONGEST = 2_000
+# Histories that show how alike scores of items with like texts are.
+_HISTORIES = 64
 # A gate that starts closed must still be able to open.
 _CLOSED = 1e-2
 # The scale of gates: of no history at all, and of one that is no shorter than those of nearly all users.
@@ -45,10 +48,15 @@ class PriorMixture(nn.Module):
     Learning both at once came out worse: the network then learns what counting does not know of rows that it sees
     again and again.
 
+    Of an item that no row holds priors know nothing; with ``lenders`` it borrows from the known items whose texts
+    are nearest, see :class:`polyscene.priors.borrowing.Borrowing`.
+
     Args:
         priors: by name; at least one.
         events: the scenario's rows, on the device.
         views: names of the scenario's views.
+        lenders: how many known items an unknown one borrows from; 0 borrows nothing.
+        item_vectors: gives text vectors ``[N, h]`` of the items; None where they have no text.
 
     Attributes:
         part: which part of the scores is asked for: empty for all, ``no_priors`` for the network alone,
@@ -59,7 +67,15 @@ class PriorMixture(nn.Module):
     part: str = ""
     usual: Tensor
 
-    def __init__(self, priors: Mapping[str, Prior], events: Events, views: Sequence[str]) -> None:
+    def __init__(
+        self,
+        priors: Mapping[str, Prior],
+        events: Events,
+        views: Sequence[str],
+        *,
+        lenders: int = 0,
+        item_vectors: ItemVectors = lambda: None,
+    ) -> None:
         super().__init__()
         self.priors = nn.ModuleDict(priors)
         self.views, self.events = list(views), events
@@ -72,6 +88,9 @@ class PriorMixture(nn.Module):
         self.weight_2VE = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
         self.register_buffer("usual", torch.tensor(_usual(events)))
         self.occurrence = Occurrence(events.n_items)
+        blind = [place for place, prior in enumerate(priors.values()) if not prior.reads_texts]
+        terms = range(len(priors), len(priors) + len(TERMS))
+        self.borrowing = Borrowing(item_vectors, lenders, [*blind, *terms]) if lenders else None
         # The network learns without priors: the training rows are counted when scores are first asked for.
         self._known = events, frozenset([Phase.TRAIN])
         self._counted: tuple[Events, frozenset[Phase]] | None = None
@@ -91,6 +110,9 @@ class PriorMixture(nn.Module):
         self._count()
         for prior in self._priors().values():
             prior.receive(data)
+        if self.borrowing is not None:
+            self.borrowing.item_vectors = data.item_vectors
+            self._lend(data.events.n_items)
 
     def _count(self) -> None:
         """Count the rows that are known, unless they are counted already."""
@@ -101,11 +123,33 @@ class PriorMixture(nn.Module):
         for prior in self._priors().values():
             prior.observe(events, phases)
         self.occurrence.observe(events, phases)
+        self._lend(events.n_items)
         self._counted = self._known
 
+    def _lend(self, n_items: int) -> None:
+        """Find from which known items unknown ones borrow."""
+        if self.borrowing is None:
+            return
+
+        def sample() -> Tensor:
+            events, _ = self._known
+            start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, Phase.TRAIN + 1]
+            user_H = (stop_U > start_U).nonzero().flatten()
+            user_Q = user_H[torch.linspace(0, len(user_H) - 1, min(_HISTORIES, len(user_H))).long()]
+            first_Q = torch.maximum(start_U[user_Q], stop_U[user_Q] - self.longest)
+            return self._own_scores(take_windows(events, user_Q, first_Q, stop_U[user_Q], self.longest), n_items)
+
+        users_N = self.occurrence.users_N
+        self.borrowing.observe(functional.pad(users_N, (0, n_items - len(users_N))), sample)
+
     def prior_scores(self, past: Windows, n_items: int, hidden: Windows | None = None) -> Tensor:
-        """What priors and terms say, ``[P + 2, Q, N]``; items that came after the count get nothing."""
+        """What priors and terms say, ``[P + 2, Q, N]``; items that no row holds get what they may borrow."""
         self._count()
+        score_PQN = self._own_scores(past, n_items, hidden)
+        return score_PQN if self.borrowing is None else self.borrowing(score_PQN)
+
+    def _own_scores(self, past: Windows, n_items: int, hidden: Windows | None = None) -> Tensor:
+        """The same without what is borrowed; items that came after the count get nothing."""
         scores = [*(prior(past, hidden) for prior in self._priors().values()), *self.occurrence(past, hidden)]
         # A negative padding leaves out items that only stand for something, as for what a user has said.
         return torch.stack([functional.pad(score_QN, (0, n_items - score_QN.shape[1])) for score_QN in scores])

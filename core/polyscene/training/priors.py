@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import torch
@@ -33,13 +32,14 @@ def build_priors(session: Session, name: str, loaded: LoadedScenario, task: Task
         choice = chosen("prior", {**spec.options, "name": spec.name}, session.host, where=where)
         priors[spec.name] = choice.build(data=data)
     views = [view.name for view in loaded.scenario.views]
-    return PriorMixture(priors, data.events, views).to(session.device)
+    lenders = session.config.model.lenders
+    mixture = PriorMixture(priors, data.events, views, lenders=lenders, item_vectors=data.item_vectors)
+    return mixture.to(session.device)
 
 
 def prior_data(session: Session, name: str, loaded: LoadedScenario) -> PriorData:
     """What priors of a scenario may read."""
 
-    @cache
     def item_vectors() -> Tensor | None:
         for column in loaded.scenario.item_columns:
             if isinstance(column, Text) and column.name not in loaded.gated:

@@ -96,19 +96,15 @@ def _start_from_others(model: PolysceneModel, name: str, start: Start) -> None:
             # How much an item's popularity says depends on the rows that are known, which are few here.
             if id(parameter) in vectors or key.endswith("_N") or key.startswith("weight_2VE"):
                 continue
-            others = _of_others(part, key, parameter, start.state, start.learned)
-            if others:
-                parameter.copy_(torch.stack(others).mean(0))
+            found = (start.state.get(f"{part}.{other}.{key}") for other in start.learned)
+            others = [tensor for tensor in found if tensor is not None]
+            if key.startswith("gate_2VE"):  # what a part is worth, in however many views
+                others = [gate_2VE.mean(1, keepdim=True).expand_as(parameter) for gate_2VE in others]
+            alike = [tensor for tensor in others if tensor.shape == parameter.shape]
+            if alike:
+                parameter.copy_(torch.stack(alike).mean(0))
 
 
 def _looked_up(module: nn.Module) -> list[Tensor]:
     names = module.looked_up if isinstance(module, Encoder) else ()
     return [getattr(module, name) for name in names]
-
-
-def _of_others(
-    part: str, key: str, parameter: Tensor, state: Mapping[str, Tensor], names: Mapping[str, Any]
-) -> list[Tensor]:
-    """What trained scenarios have under a name, where it has the same shape."""
-    found = [state.get(f"{part}.{other}.{key}") for other in names]
-    return [tensor for tensor in found if tensor is not None and tensor.shape == parameter.shape]

@@ -1,0 +1,104 @@
+"""Borrowing: what priors say of items that no row holds, from known items with texts like theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polyscene.priors.sparse import SparseMatrix
+
+ItemVectors = Callable[[], Tensor | None]
+# A lender's weight falls by a factor of e for each such step of the cosine.
+_STEP = 0.2
+# Known items on which it is measured how much texts tell. With fewer to choose from, they tell too little.
+_MEASURED, _LEAST_KNOWN = 1_000, 100
+# Pairs of texts that are compared, which takes seconds, and at a time.
+_PAIRS, _AT_A_TIME = 500_000_000, 20_000_000
+
+
+class Borrowing(nn.Module):
+    """``s_p(u, i) = f_p sum_j w_ij s_p(u, j)`` for an item i that no row holds, over k known items j.
+
+    They are those whose texts are nearest: of the largest cosine c between text vectors less their mean, with
+    weights ``w = softmax(c / 0.2)``. The factor ``f_p`` is that of the best linear prediction of a prior's scores
+    by borrowed ones, ``cov / var``, measured on known items that are taken for unknown ones. So nothing is
+    borrowed where texts do not tell what is chosen, as names of artists hardly do, and as the score is the
+    expected one, new items stand among the known where they are expected.
+
+    Args:
+        item_vectors: gives text vectors ``[N, h]``; None where items have no text.
+        lenders: the number k of items that one borrows from.
+        places: which of P priors are borrowed from; those that read texts know unknown items themselves.
+    """
+
+    factor_P: Tensor
+    borrower_B: Tensor
+
+    def __init__(self, item_vectors: ItemVectors, lenders: int, places: Sequence[int]) -> None:
+        super().__init__()
+        self.item_vectors, self.lenders, self.places = item_vectors, lenders, list(places)
+        self.weight_BN: SparseMatrix | None = None
+        self.last = -1
+
+    @torch.no_grad()
+    def observe(self, users_N: Tensor, sample: Callable[[], Tensor]) -> None:
+        """Find who borrows from whom, and how much.
+
+        Args:
+            users_N: users of each item; who has none borrows.
+            sample: gives scores ``[P, Q, N]`` of all priors for some histories.
+        """
+        self.weight_BN = None
+        known_N = users_N > 0
+        borrower_B, lender_K = (place_N.nonzero().flatten() for place_N in (~known_N, known_N))
+        vector_Nh = self.item_vectors() if len(borrower_B) and len(lender_K) >= _LEAST_KNOWN else None
+        if vector_Nh is None:
+            return
+        # Among very many, those who can tell most are asked.
+        most = max(_LEAST_KNOWN, _PAIRS // len(borrower_B))
+        if len(lender_K) > most:
+            lender_K = lender_K[users_N[lender_K].topk(most, sorted=False).indices].sort().values
+        vector_Nh = functional.normalize(vector_Nh - vector_Nh[lender_K].mean(dim=0))
+        measured_M = lender_K[torch.linspace(0, len(lender_K) - 1, min(_MEASURED, len(lender_K))).long()]
+        self.factor_P = self._factors(sample(), measured_M, *self._nearest(vector_Nh, measured_M, lender_K))
+        item_Bk, weight_Bk = self._nearest(vector_Nh, borrower_B, lender_K)
+        start_B = torch.arange(len(borrower_B) + 1) * item_Bk.shape[1]
+        cells = (weight_Bk.flatten().cpu().numpy(), item_Bk.flatten().cpu().numpy(), start_B.numpy())
+        matrix = sparse.csr_matrix(cells, shape=(len(borrower_B), len(users_N)))
+        self.weight_BN = SparseMatrix(matrix, users_N.device)
+        self.borrower_B, self.last = borrower_B, int(borrower_B[-1])
+
+    def forward(self, score_PQN: Tensor) -> Tensor:
+        """The scores, with those of unknown items filled in; in place."""
+        if self.weight_BN is None:
+            return score_PQN
+        n_items = score_PQN.shape[2]
+        borrower_B = self.borrower_B if n_items > self.last else self.borrower_B[self.borrower_B < n_items]
+        for place in self.places:
+            borrowed_BQ = self.weight_BN(score_PQN[place].T) * self.factor_P[place]
+            score_PQN[place].index_copy_(1, borrower_B, borrowed_BQ[: len(borrower_B)].T)
+        return score_PQN
+
+    def _nearest(self, vector_Nh: Tensor, item_M: Tensor, lender_K: Tensor) -> tuple[Tensor, Tensor]:
+        """Those who lend to some items ``[M, k]``, and their weights; nobody lends to itself."""
+        items, weights = [], []
+        for item_m in item_M.split(max(1, _AT_A_TIME // len(lender_K))):
+            cosine_mK = vector_Nh[item_m] @ vector_Nh[lender_K].T
+            cosine_mK.masked_fill_(item_m.unsqueeze(1) == lender_K, -1.0)
+            cosine_mk, place_mk = cosine_mK.topk(min(self.lenders, len(lender_K)), dim=1)
+            items.append(lender_K[place_mk])
+            weights.append((cosine_mk / _STEP).softmax(dim=1))
+        return torch.cat(items), torch.cat(weights)
+
+    def _factors(self, score_PQN: Tensor, item_M: Tensor, lender_Mk: Tensor, weight_Mk: Tensor) -> Tensor:
+        """``f_p``, ``[P]``: how much of a borrowed score to believe, by known items; 0 where none differ."""
+        own_PQM = score_PQN[:, :, item_M]
+        borrowed_PQM = torch.einsum("pqmk,mk->pqm", score_PQN[:, :, lender_Mk], weight_Mk)
+        # Only differences between items order anything.
+        own_PQM, borrowed_PQM = (part - part.mean(dim=2, keepdim=True) for part in (own_PQM, borrowed_PQM))
+        shared_P, own_P = ((part * borrowed_PQM).sum(dim=(1, 2)) for part in (own_PQM, borrowed_PQM))
+        return torch.where(own_P > 0, shared_P / own_P, 0.0).clamp(min=0)
