@@ -16,9 +16,10 @@ from polyscene.config.choice import chosen
 from polyscene.config.schema import TrainConfig
 from polyscene.data.windows import take_windows
 from polyscene.model import PolysceneModel
+from polyscene.priors.mixture import PriorMixture
 from polyscene.testing.state import randomize
 from polyscene.training.adapt.learn import learn
-from polyscene.training.adapt.model import grown_model
+from polyscene.training.adapt.model import _start_from_others, grown_model
 from polyscene.training.adapt.owned import Owned
 from polyscene.training.adapt.save import merged_state
 from polyscene.training.adapt.start import Start
@@ -162,3 +163,18 @@ def test_what_a_scenario_shares_by_name_starts_at_the_mean(everything: Loaded) -
     assert torch.equal(
         model.tasks[LIKES].get_parameter("ranking.log_scale"), start.state["tasks.shop.ranking.log_scale"]
     )
+
+
+def test_gates_start_at_the_mean_of_the_others_whatever_their_views(everything: Loaded) -> None:
+    first, second = configs("gate", LIKES)
+    _, start = trained(first, everything)
+    model, *_ = grown_model(tiny_session(second), start, with_draw(everything.scenarios[LIKES], 20, 0), seed=1)
+    gates = {SHOP: torch.randn(2, 1, 2), FACTS: torch.randn(2, 3, 2)}
+    state = {f"priors.{name}.gate_2VE.network": gate_2VE for name, gate_2VE in gates.items()}
+    state[f"priors.{SHOP}.weight_2VE.popularity"] = torch.ones(2, 2, 2)
+    mixture = model.priors[LIKES] = PriorMixture({}, everything.scenarios[LIKES].events, ["new", "all"])
+    _start_from_others(model, LIKES, replace(start, state=state))
+    expected_2E = (gates[SHOP][:, 0] + gates[FACTS].mean(1)) / 2
+    for place in range(2):
+        torch.testing.assert_close(mixture.gate_2VE["network"][:, place], expected_2E)
+    assert not mixture.weight_2VE["popularity"].any()  # counts of a few rows mean something else
