@@ -89,8 +89,7 @@ def test_the_factor_is_that_of_the_best_linear_prediction() -> None:
     users_N = torch.ones(ITEMS).index_fill(0, unknown(), 0.0)
     borrowing.observe(users_N, score_PQN.clone)
     known = (users_N > 0).nonzero().flatten()
-    near_Nh = functional.normalize(vectors() - vectors()[known].mean(0))
-    item_Mk, weight_Mk = borrowing._nearest(near_Nh, known, known)
+    item_Mk, weight_Mk = borrowing._nearest(borrowing._centered(vectors(), known), known)
     assert not (item_Mk == known.unsqueeze(1)).any()  # nobody lends to itself
     for place in range(5):
         own_QM = score_PQN[place][:, known].numpy()
@@ -138,6 +137,20 @@ def test_an_item_that_came_later_borrows_as_well() -> None:
     assert before_PQN[0, :, unknown()[0]].any()
     torch.testing.assert_close(after_PQN[blind][:, :, -1], before_PQN[blind][:, :, unknown()[0]])
     assert torch.equal(mixture.prior_scores(past, ITEMS - 1), after_PQN[:, :, : ITEMS - 1])
+
+
+def test_an_item_that_gets_another_text_asks_others() -> None:
+    events = shop()
+    past = pasts(events)
+    for changed in (unknown()[:2], torch.tensor([0])):  # of an unknown item, and of a known one
+        mixture, text_Nh = mixture_of(events, vectors()), vectors()
+        before_PQN = mixture.prior_scores(past, ITEMS)
+        text_Nh[changed] = vectors()[[50, 90]][: len(changed)]
+        mixture.receive(replace(make_data(events, "viewers"), item_vectors=lambda text_Nh=text_Nh: text_Nh))
+        after_PQN = mixture.prior_scores(past, ITEMS)
+        assert not torch.equal(after_PQN[0], before_PQN[0])
+        expected_PQN = mixture_of(events, text_Nh).prior_scores(past, ITEMS)
+        torch.testing.assert_close(after_PQN[0], expected_PQN[0])
 
 
 def test_more_rows_make_items_known() -> None:

@@ -16,8 +16,8 @@ ItemVectors = Callable[[], Tensor | None]
 _STEP = 0.2
 # Known items on which it is measured how much texts tell. With fewer to choose from, they tell too little.
 _MEASURED, _LEAST_KNOWN = 1_000, 100
-# Pairs of texts that are compared, which takes seconds, and at a time.
-_PAIRS, _AT_A_TIME = 500_000_000, 20_000_000
+# Pairs of texts that are compared: in all, which takes seconds; to measure; and at a time.
+_PAIRS, _MEASURED_PAIRS, _AT_A_TIME = 500_000_000, 20_000_000, 20_000_000
 
 
 class Borrowing(nn.Module):
@@ -25,9 +25,9 @@ class Borrowing(nn.Module):
 
     They are those whose texts are nearest: of the largest cosine c between text vectors less their mean, with
     weights ``w = softmax(c / 0.2)``. The factor ``f_p`` is that of the best linear prediction of a prior's scores
-    by borrowed ones, ``cov / var``, measured on known items that are taken for unknown ones. So nothing is
-    borrowed where texts do not tell what is chosen, as names of artists hardly do, and as the score is the
-    expected one, new items stand among the known where they are expected.
+    by borrowed ones, ``cov / var``, measured on known items that are taken for unknown ones. So hardly anything is
+    borrowed where texts do not tell what is chosen, as names of artists do not, and as the score is the expected
+    one, new items stand among the known where they are expected.
 
     Args:
         item_vectors: gives text vectors ``[N, h]``; None where items have no text.
@@ -36,7 +36,11 @@ class Borrowing(nn.Module):
     """
 
     factor_P: Tensor
+    lender_K: Tensor
     borrower_B: Tensor
+    text_N: Tensor
+    item_Bk: Tensor
+    weight_Bk: Tensor
 
     def __init__(self, item_vectors: ItemVectors, lenders: int, places: Sequence[int]) -> None:
         super().__init__()
@@ -62,15 +66,31 @@ class Borrowing(nn.Module):
         most = max(_LEAST_KNOWN, _PAIRS // len(borrower_B))
         if len(lender_K) > most:
             lender_K = lender_K[users_N[lender_K].topk(most, sorted=False).indices].sort().values
-        vector_Nh = functional.normalize(vector_Nh - vector_Nh[lender_K].mean(dim=0))
-        measured_M = lender_K[torch.linspace(0, len(lender_K) - 1, min(_MEASURED, len(lender_K))).long()]
-        self.factor_P = self._factors(sample(), measured_M, *self._nearest(vector_Nh, measured_M, lender_K))
-        item_Bk, weight_Bk = self._nearest(vector_Nh, borrower_B, lender_K)
-        start_B = torch.arange(len(borrower_B) + 1) * item_Bk.shape[1]
-        cells = (weight_Bk.flatten().cpu().numpy(), item_Bk.flatten().cpu().numpy(), start_B.numpy())
-        matrix = sparse.csr_matrix(cells, shape=(len(borrower_B), len(users_N)))
-        self.weight_BN = SparseMatrix(matrix, users_N.device)
-        self.borrower_B, self.last = borrower_B, int(borrower_B[-1])
+        self.lender_K, near_Nh = lender_K, self._centered(vector_Nh, lender_K)
+        measured = min(_MEASURED, max(_LEAST_KNOWN, _MEASURED_PAIRS // len(lender_K)), len(lender_K))
+        measured_M = lender_K[torch.linspace(0, len(lender_K) - 1, measured).long()]
+        self.factor_P = self._factors(sample(), measured_M, *self._nearest(near_Nh, measured_M))
+        self._set(borrower_B, *self._nearest(near_Nh, borrower_B), vector_Nh)
+
+    @torch.no_grad()
+    def receive(self, users_N: Tensor, sample: Callable[[], Tensor]) -> None:
+        """As :meth:`observe`, after items came or have other texts; only these look for lenders."""
+        vector_Nh = self.item_vectors()
+        if self.weight_BN is None or vector_Nh is None:
+            return self.observe(users_N, sample)
+        new_N = torch.ones(len(vector_Nh), dtype=torch.bool, device=vector_Nh.device)
+        new_N[: len(self.text_N)] = vector_Nh[: len(self.text_N)].sum(dim=1) != self.text_N
+        if bool(new_N[self.lender_K].any()):
+            return self.observe(users_N, sample)
+        borrower_B = (users_N == 0).nonzero().flatten()
+        item_Bk, weight_Bk = (
+            functional.pad(part, (0, 0, 0, len(borrower_B) - len(part))) for part in (self.item_Bk, self.weight_Bk)
+        )
+        asks_B = new_N[borrower_B]
+        item_Bk[asks_B], weight_Bk[asks_B] = self._nearest(
+            self._centered(vector_Nh, self.lender_K), borrower_B[asks_B]
+        )
+        return self._set(borrower_B, item_Bk, weight_Bk, vector_Nh)
 
     def forward(self, score_PQN: Tensor) -> Tensor:
         """The scores, with those of unknown items filled in; in place."""
@@ -83,11 +103,25 @@ class Borrowing(nn.Module):
             score_PQN[place].index_copy_(1, borrower_B, borrowed_BQ[: len(borrower_B)].T)
         return score_PQN
 
-    def _nearest(self, vector_Nh: Tensor, item_M: Tensor, lender_K: Tensor) -> tuple[Tensor, Tensor]:
+    def _set(self, borrower_B: Tensor, item_Bk: Tensor, weight_Bk: Tensor, vector_Nh: Tensor) -> None:
+        start_B = torch.arange(len(borrower_B) + 1) * item_Bk.shape[1]
+        cells = (weight_Bk.flatten().cpu().numpy(), item_Bk.flatten().cpu().numpy(), start_B.numpy())
+        # A copy, as cells are sorted in place.
+        matrix = sparse.csr_matrix(cells, shape=(len(borrower_B), len(vector_Nh)), copy=True)
+        self.weight_BN = SparseMatrix(matrix, vector_Nh.device)
+        self.borrower_B, self.last = borrower_B, int(borrower_B[-1])
+        # A sum tells one text from another.
+        self.item_Bk, self.weight_Bk, self.text_N = item_Bk, weight_Bk, vector_Nh.sum(dim=1)
+
+    @staticmethod
+    def _centered(vector_Nh: Tensor, lender_K: Tensor) -> Tensor:
+        return functional.normalize(vector_Nh - vector_Nh[lender_K].mean(dim=0))
+
+    def _nearest(self, near_Nh: Tensor, item_M: Tensor) -> tuple[Tensor, Tensor]:
         """Those who lend to some items ``[M, k]``, and their weights; nobody lends to itself."""
-        items, weights = [], []
+        lender_K, items, weights = self.lender_K, [], []
         for item_m in item_M.split(max(1, _AT_A_TIME // len(lender_K))):
-            cosine_mK = vector_Nh[item_m] @ vector_Nh[lender_K].T
+            cosine_mK = near_Nh[item_m] @ near_Nh[lender_K].T
             cosine_mK.masked_fill_(item_m.unsqueeze(1) == lender_K, -1.0)
             cosine_mk, place_mk = cosine_mK.topk(min(self.lenders, len(lender_K)), dim=1)
             items.append(lender_K[place_mk])

@@ -112,7 +112,7 @@ class PriorMixture(nn.Module):
             prior.receive(data)
         if self.borrowing is not None:
             self.borrowing.item_vectors = data.item_vectors
-            self._lend(data.events.n_items)
+            self.borrowing.receive(self._users(data.events.n_items), self._sampled)
 
     def _count(self) -> None:
         """Count the rows that are known, unless they are counted already."""
@@ -123,24 +123,23 @@ class PriorMixture(nn.Module):
         for prior in self._priors().values():
             prior.observe(events, phases)
         self.occurrence.observe(events, phases)
-        self._lend(events.n_items)
+        if self.borrowing is not None:
+            self.borrowing.observe(self._users(events.n_items), self._sampled)
         self._counted = self._known
 
-    def _lend(self, n_items: int) -> None:
-        """Find from which known items unknown ones borrow."""
-        if self.borrowing is None:
-            return
+    def _users(self, n_items: int) -> Tensor:
+        """Users of each item ``[N]``, none of those that came after the count."""
+        return functional.pad(self.occurrence.users_N, (0, n_items - len(self.occurrence.users_N)))
 
-        def sample() -> Tensor:
-            events, _ = self._known
-            start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, Phase.TRAIN + 1]
-            user_H = (stop_U > start_U).nonzero().flatten()
-            user_Q = user_H[torch.linspace(0, len(user_H) - 1, min(_HISTORIES, len(user_H))).long()]
-            first_Q = torch.maximum(start_U[user_Q], stop_U[user_Q] - self.longest)
-            return self._own_scores(take_windows(events, user_Q, first_Q, stop_U[user_Q], self.longest), n_items)
-
-        users_N = self.occurrence.users_N
-        self.borrowing.observe(functional.pad(users_N, (0, n_items - len(users_N))), sample)
+    def _sampled(self) -> Tensor:
+        """Scores ``[P + 2, Q, N]`` for some of the histories that were counted."""
+        events, _ = self._known
+        start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, Phase.TRAIN + 1]
+        user_H = (stop_U > start_U).nonzero().flatten()
+        user_Q = user_H[torch.linspace(0, len(user_H) - 1, min(_HISTORIES, len(user_H))).long()]
+        first_Q = torch.maximum(start_U[user_Q], stop_U[user_Q] - self.longest)
+        past = take_windows(events, user_Q, first_Q, stop_U[user_Q], self.longest)
+        return self._own_scores(past, events.n_items)
 
     def prior_scores(self, past: Windows, n_items: int, hidden: Windows | None = None) -> Tensor:
         """What priors and terms say, ``[P + 2, Q, N]``; items that no row holds get what they may borrow."""
