@@ -8,9 +8,10 @@ out whole); of MovieLens-1M and the Complete Journey a tenth of the items is tak
 as it matters more which items are new than what is done about them. Rankings are full: ``warm`` among all items,
 ``cold`` among the cold ones, ``cold_all`` cold items among all. Methods:
 
-- ``full``: as ``lent``, and a stand-in for missing ids, learned apart;
-- ``lent``: content dropout; new items borrow from known ones with texts like theirs what priors say, as is the
-  default, and are on one scale with them, for at most half a hundredth of the validation score;
+- ``full``: content dropout; new items borrow from known ones with texts like theirs what priors say, as is the
+  default; a stand-in for missing ids, learned apart; and all on one scale, for at most half a hundredth of the
+  validation score;
+- ``stand_in``: the same with nothing borrowed;
 - ``dropout``: content dropout alone, with the unknown vector in place of ids [DropoutNet];
 - ``content``: no ids at all;
 - ``none``: ids and content, nothing done about the cold start.
@@ -55,7 +56,12 @@ CONTENT = {
 }
 METHODS = {
     "full": ("model.content_dropout=0.2", "model.new_item_cost=0.005", "auxiliary=[{name: stand_in}]"),
-    "lent": ("model.content_dropout=0.2", "model.new_item_cost=0.005"),
+    "stand_in": (
+        "model.content_dropout=0.2",
+        "model.new_item_cost=0.005",
+        "auxiliary=[{name: stand_in}]",
+        "model.lenders=0",
+    ),
     "dropout": ("model.content_dropout=0.2", "model.lenders=0"),
     "content": ("model.content_dropout=0.2", "model.lenders=0"),
     "none": ("model.content_dropout=0", "model.lenders=0"),

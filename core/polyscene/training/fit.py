@@ -25,7 +25,7 @@ from polyscene.model import PolysceneModel
 from polyscene.training.assembly import task_names
 from polyscene.training.checkpoint import load_training, load_weights, save_model, save_served, save_training
 from polyscene.training.held import HeldSlices, freeze_others
-from polyscene.training.lifting import keep_out, let_in, lift_new_items
+from polyscene.training.lifting import keep_out, let_in, lift_new_items, new_items
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.objective import Objective, ObjectiveContext, as_curve, loss_names
 from polyscene.training.optimizer import build_optimizer, clip_gradients, learning_rate, set_learning_rate
@@ -217,8 +217,11 @@ class Fitting:
     def _settle(self) -> None:
         """Weigh network and priors by validation rows, of which neither knows anything."""
         # What is on file may have its lift already, where an earlier session got that far.
-        (keep_out if self.config.model.new_item_cost > 0 else let_in)(self.model, self.scenarios)
-        settle_gates(self.model.eval(), self.subjects, self._lengths())
+        let_in(self.model, self.scenarios)
+        waiting = self.subjects if self.config.model.new_item_cost > 0 else ()
+        found = {name: new_items(self.model, name) for name in waiting}
+        without = {name: new_N for name, new_N in found.items() if new_N is not None}
+        settle_gates(self.model.eval(), self.subjects, self._lengths(), without)
         if self.fabric.is_global_zero:
             save_model(self.folder, self.model, self.learned)
         self.fabric.barrier()

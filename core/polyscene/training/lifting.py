@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
+from torch import Tensor
 
-from polyscene.evaluation.evaluator import model_scorer, validation_scores
+from polyscene.data.scenario import View
+from polyscene.evaluation.evaluator import Scorer, model_scorer, validation_scores
+from polyscene.evaluation.requests import Requests
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
 from polyscene.tasks.ranking import RankingTask
 
-HIGHEST, HALVINGS = 512.0, 15
+# A lift counts as much as the network's gate, which may be nearly closed.
+HIGHEST, HALVINGS = 2.0**14, 20
 
 
 def keep_out(model: PolysceneModel, names: Iterable[str]) -> None:
@@ -31,6 +35,14 @@ def let_in(model: PolysceneModel, names: Iterable[str]) -> None:
     for name in names:
         if isinstance(task := model.main_task(name), RankingTask):
             task.lift.zero_()
+
+
+def new_items(model: PolysceneModel, name: str) -> Tensor | None:
+    """bool ``[N]``, the items that no training row holds; None where there are none, or few labels."""
+    task = model.main_task(name)
+    if not isinstance(task, RankingTask) or task.popularity.few or bool(task.trained_N.all()):
+        return None
+    return ~task.trained_N
 
 
 @torch.inference_mode()
@@ -62,14 +74,13 @@ def lift_new_items(
     """
     found = {}
     for name, subject in subjects.items() if cost > 0 else ():
-        task = model.main_task(name)
+        task, new_N = model.main_task(name), new_items(model, name)
         if not isinstance(task, RankingTask):
             continue
         scorer, views = model_scorer(model, subject, lengths[name]), subject.scenario.views
-        task.lift.fill_(-HIGHEST)
-        before = validation_scores(subject, scorer, limit, views)
-        if not before or bool(task.trained_N.all()):
-            task.lift.zero_()
+        task.lift.zero_()
+        before = {} if new_N is None else validation_scores(subject, without(scorer, new_N), limit, views)
+        if not before:
             continue
         low, high = -HIGHEST, HIGHEST
         for _ in range(HALVINGS):
@@ -82,3 +93,13 @@ def lift_new_items(
         task.lift.fill_(low)
         found[name] = low
     return found
+
+
+def without(scorer: Scorer, new_N: Tensor) -> Scorer:
+    """Scores that rank some items below all others."""
+
+    def scores(requests: Requests, view: View) -> Tensor:
+        score_BN = scorer(requests, view)
+        return score_BN.masked_fill(new_N.to(score_BN.device), torch.finfo(score_BN.dtype).min)
+
+    return scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -34,7 +35,12 @@ _SHORT = (0, 1, 4, 16, 64)
 _GOLDEN = 0.6180339887498949
 
 
-def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths: Mapping[str, int]) -> None:
+def settle_gates(
+    model: PolysceneModel,
+    subjects: Mapping[str, Subject],
+    lengths: Mapping[str, int],
+    without: Mapping[str, Tensor] = MappingProxyType({}),
+) -> None:
     """Fit the gates of every scenario with priors to its validation rows.
 
     Of validation rows the network has learned nothing, and nothing was counted, so they say what each part is
@@ -47,15 +53,19 @@ def settle_gates(model: PolysceneModel, subjects: Mapping[str, Subject], lengths
         model: the model, in eval mode, with training rows counted.
         subjects: the scenarios' requests.
         lengths: rows of the past that the network reads, by scenario.
+        without: bool ``[N]`` of scenarios, items that are not ranked yet.
     """
     for name, subject in subjects.items():
         mixture = model.mixture(name)
         if mixture is None:
             continue
+        gone_N = without.get(name)
         for view in subject.scenario.views:
             users = max(_LEAST_USERS, _SCORES // subject.events.n_items)
             usual, short = (
-                _of_validation(model, mixture, subject, lengths[name], view, users=most, short=short)
+                _of_validation(
+                    model, mixture, subject, lengths[name], view, users=most, short=short, without=gone_N
+                )
                 for most, short in ((users, False), (max(_LEAST_USERS, users // _FEWER), True))
             )
             if usual:
@@ -98,6 +108,7 @@ def _of_validation(
     subject: Subject,
     length: int,
     view: View,
+    without: Tensor | None,
     *,
     users: int,
     short: bool,
@@ -113,6 +124,8 @@ def _of_validation(
         out_QN = torch.zeros_like(network_QN, dtype=torch.bool)
         if requests.masked is not None:
             out_QN[requests.masked.row_M, requests.masked.item_M] = True
+        if without is not None:
+            out_QN |= without.to(out_QN.device)
         target_QN = torch.zeros_like(out_QN)
         target_QN[requests.targets.row_M, requests.targets.item_M] = True
         prior_PQN = mixture.prior_scores(past, network_QN.shape[1])
