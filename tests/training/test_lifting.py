@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +13,14 @@ import torch
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import model_scorer, validation_score
+from polyscene.evaluation.requests import VALIDATION
 from polyscene.evaluation.validation import steering_scores
+from polyscene.priors.heads import Heads
 from polyscene.tasks.ranking import RankingTask
+from polyscene.training import settling
 from polyscene.training.checkpoint import load_weights
 from polyscene.training.fit import Fitting, Progress
-from polyscene.training.lifting import HALVINGS, HIGHEST, keep_out, lift_new_items
+from polyscene.training.lifting import HALVINGS, HIGHEST, keep_out, lift_new_items, new_items, without
 from tests.tiny import SHOP, tiny_config, tiny_fitting
 
 COST = 0.1
@@ -28,8 +32,9 @@ def fitting(tmp_path_factory: pytest.TempPathFactory) -> Fitting:
     return trained(tmp_path_factory.mktemp("run"), COST)
 
 
-def trained(folder: Path, cost: float, *more: str) -> Fitting:
-    config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", *more, **WITH_NEW)
+def trained(folder: Path, cost: float, *more: str, **options: Any) -> Fitting:
+    shop = {SHOP: {**WITH_NEW[SHOP], **options}}
+    config = tiny_config("", [SHOP], f"model.new_item_cost={cost}", *more, **shop)
     fitting = tiny_fitting(config, folder)
     fitting.run()
     return fitting
@@ -132,3 +137,32 @@ def test_without_a_cost_nothing_is_lifted(priors: bool, tmp_path: Path) -> None:
     task_of(fitting).lift.fill_(1)
     load_weights(fitting.folder / "model.safetensors", fitting.model)
     assert float(task_of(fitting).lift) == 0
+
+
+def test_what_a_lift_costs_is_compared_with_no_new_items_at_all(fitting: Fitting) -> None:
+    """However closed the network's gate, through which a lift works: it is as if they were not for sale."""
+    new_N, subject = new_items(fitting.model, SHOP), fitting.subjects[SHOP]
+    assert new_N is not None
+    assert torch.equal(new_N, ~task_of(fitting).trained_N)
+    view = subject.scenario.views[0]
+    scorer = model_scorer(fitting.model, subject, fitting._lengths()[SHOP])
+    requests = next(iter(subject.requests(VALIDATION, view, 8)))
+    with torch.inference_mode():
+        whole_BN, left_BN = scorer(requests, view), without(scorer, new_N)(requests, view)
+    assert torch.equal(left_BN[:, ~new_N], whole_BN[:, ~new_N])
+    assert (left_BN[:, new_N] < whole_BN.min()).all()
+
+
+@pytest.mark.parametrize("cost", [0.0, COST])
+def test_gates_are_settled_without_items_that_wait_for_their_lift(
+    cost: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = []
+    of = Heads.of
+    monkeypatch.setattr(settling.Heads, "of", lambda *given: (left_out.append(given[2]), of(*given))[1])
+    new_N = new_items(trained(tmp_path, cost, priors=[{"name": "linear"}]).model, SHOP)
+    assert new_N is not None
+    assert left_out
+    # What a user has is left out as well, but never the same new items for everybody.
+    assert all(bool(out_QN[:, new_N].all()) == (cost > 0) for out_QN in left_out)
+    assert not any(bool(out_QN[:, ~new_N].all()) for out_QN in left_out)

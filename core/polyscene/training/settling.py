@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -59,13 +60,11 @@ def settle_gates(
         mixture = model.mixture(name)
         if mixture is None:
             continue
-        gone_N = without.get(name)
+        heads = partial(_of_validation, model, mixture, subject, lengths[name], without=without.get(name))
         for view in subject.scenario.views:
             users = max(_LEAST_USERS, _SCORES // subject.events.n_items)
             usual, short = (
-                _of_validation(
-                    model, mixture, subject, lengths[name], view, users=most, short=short, without=gone_N
-                )
+                heads(view, users=most, short=short)
                 for most, short in ((users, False), (max(_LEAST_USERS, users // _FEWER), True))
             )
             if usual:
@@ -108,10 +107,10 @@ def _of_validation(
     subject: Subject,
     length: int,
     view: View,
-    without: Tensor | None,
     *,
     users: int,
     short: bool,
+    without: Tensor | None,
 ) -> list[Heads]:
     """The validation rows of a view, in batches; with short histories where these can be shorter than usual."""
     lengths = torch.tensor([rows for rows in _SHORT if rows < float(mixture.usual)])
