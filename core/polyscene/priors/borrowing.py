@@ -9,11 +9,14 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyscene.priors.occurrence import TERMS
 from polyscene.priors.sparse import SparseMatrix
 
 ItemVectors = Callable[[], Tensor | None]
 # A lender's weight falls by a factor of e for each such step of the cosine.
 _STEP = 0.2
+# The share of what a prior says that texts must explain, of the prior that they explain best.
+_LEAST_TOLD = 0.05
 # Known items on which it is measured how much texts tell. With fewer to choose from, they tell too little.
 _MEASURED, _LEAST_KNOWN = 1_000, 100
 # Pairs of texts that are compared: in all, which takes seconds; to measure; and at a time.
@@ -25,14 +28,16 @@ class Borrowing(nn.Module):
 
     They are those whose texts are nearest: of the largest cosine c between text vectors less their mean, with
     weights ``w = softmax(c / 0.2)``. The factor ``f_p`` is that of the best linear prediction of a prior's scores
-    by borrowed ones, ``cov / var``, measured on known items that are taken for unknown ones. So hardly anything is
-    borrowed where texts do not tell what is chosen, as names of artists do not, and as the score is the expected
-    one, new items stand among the known where they are expected.
+    by borrowed ones, ``cov / var``, measured on known items that are taken for unknown ones. So the score is the
+    expected one, and new items stand among the known where they are expected. Where texts tell next to nothing of
+    what is chosen, as names of artists do, nothing is borrowed, as it would drown what the network knows: they
+    must explain a twentieth of the variance of some prior.
 
     Args:
         item_vectors: gives text vectors ``[N, h]``; None where items have no text.
         lenders: the number k of items that one borrows from.
-        places: which of P priors are borrowed from; those that read texts know unknown items themselves.
+        places: which of P priors are borrowed from; those that read texts know unknown items themselves. With any
+            of them the terms of occurrence are, the last of the P.
     """
 
     factor_P: Tensor
@@ -59,7 +64,8 @@ class Borrowing(nn.Module):
         self.weight_BN = None
         known_N = users_N > 0
         borrower_B, lender_K = (place_N.nonzero().flatten() for place_N in (~known_N, known_N))
-        vector_Nh = self.item_vectors() if len(borrower_B) and len(lender_K) >= _LEAST_KNOWN else None
+        asked = self.places and len(borrower_B) and len(lender_K) >= _LEAST_KNOWN
+        vector_Nh = self.item_vectors() if asked else None
         if vector_Nh is None:
             return
         # Among very many, those who can tell most are asked.
@@ -69,7 +75,9 @@ class Borrowing(nn.Module):
         self.lender_K, near_Nh = lender_K, self._centered(vector_Nh, lender_K)
         measured = min(_MEASURED, max(_LEAST_KNOWN, _MEASURED_PAIRS // len(lender_K)), len(lender_K))
         measured_M = lender_K[torch.linspace(0, len(lender_K) - 1, measured).long()]
-        self.factor_P = self._factors(sample(), measured_M, *self._nearest(near_Nh, measured_M))
+        self.factor_P, told_P = self._measured(sample(), measured_M, *self._nearest(near_Nh, measured_M))
+        if float(told_P[self.places].amax()) < _LEAST_TOLD:
+            return
         self._set(borrower_B, *self._nearest(near_Nh, borrower_B), vector_Nh)
 
     @torch.no_grad()
@@ -96,9 +104,9 @@ class Borrowing(nn.Module):
         """The scores, with those of unknown items filled in; in place."""
         if self.weight_BN is None:
             return score_PQN
-        n_items = score_PQN.shape[2]
+        n_priors, _, n_items = score_PQN.shape
         borrower_B = self.borrower_B if n_items > self.last else self.borrower_B[self.borrower_B < n_items]
-        for place in self.places:
+        for place in [*self.places, *range(n_priors - len(TERMS), n_priors)]:
             borrowed_BQ = self.weight_BN(score_PQN[place].T) * self.factor_P[place]
             score_PQN[place].index_copy_(1, borrower_B, borrowed_BQ[: len(borrower_B)].T)
         return score_PQN
@@ -128,11 +136,15 @@ class Borrowing(nn.Module):
             weights.append((cosine_mk / _STEP).softmax(dim=1))
         return torch.cat(items), torch.cat(weights)
 
-    def _factors(self, score_PQN: Tensor, item_M: Tensor, lender_Mk: Tensor, weight_Mk: Tensor) -> Tensor:
-        """``f_p``, ``[P]``: how much of a borrowed score to believe, by known items; 0 where none differ."""
+    def _measured(
+        self, score_PQN: Tensor, item_M: Tensor, lender_Mk: Tensor, weight_Mk: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """``f_p`` and the share of variance that it explains, ``[P]``, by known items; 0 where none differ."""
         own_PQM = score_PQN[:, :, item_M]
         borrowed_PQM = torch.einsum("pqmk,mk->pqm", score_PQN[:, :, lender_Mk], weight_Mk)
         # Only differences between items order anything.
         own_PQM, borrowed_PQM = (part - part.mean(dim=2, keepdim=True) for part in (own_PQM, borrowed_PQM))
-        shared_P, own_P = ((part * borrowed_PQM).sum(dim=(1, 2)) for part in (own_PQM, borrowed_PQM))
-        return torch.where(own_P > 0, shared_P / own_P, 0.0).clamp(min=0)
+        shared_P, lent_P = ((part * borrowed_PQM).sum(dim=(1, 2)) for part in (own_PQM, borrowed_PQM))
+        factor_P = torch.where(lent_P > 0, shared_P / lent_P, 0.0).clamp(min=0)
+        own_P = own_PQM.square().sum(dim=(1, 2))
+        return factor_P, torch.where(own_P > 0, factor_P * shared_P / own_P, 0.0)

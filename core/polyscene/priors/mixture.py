@@ -89,8 +89,7 @@ class PriorMixture(nn.Module):
         self.register_buffer("usual", torch.tensor(_usual(events)))
         self.occurrence = Occurrence(events.n_items)
         blind = [place for place, prior in enumerate(priors.values()) if not prior.reads_texts]
-        terms = range(len(priors), len(priors) + len(TERMS))
-        self.borrowing = Borrowing(item_vectors, lenders, [*blind, *terms]) if lenders else None
+        self.borrowing = Borrowing(item_vectors, lenders, blind) if lenders else None
         # The network learns without priors: the training rows are counted when scores are first asked for.
         self._known = events, frozenset([Phase.TRAIN])
         self._counted: tuple[Events, frozenset[Phase]] | None = None
