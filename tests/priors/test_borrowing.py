@@ -107,6 +107,19 @@ def test_the_factor_is_that_of_the_best_linear_prediction() -> None:
     assert borrowing.factor_P[4] < 0.2
 
 
+@pytest.mark.parametrize(("tells", "lends"), [(0.25, False), (1.0, True)])
+def test_texts_must_explain_a_twentieth_of_some_prior(tells: float, lends: bool) -> None:
+    borrowing = mixture_of(shop(), vectors()).borrowing
+    assert borrowing is not None
+    generator = torch.Generator().manual_seed(2)
+    kind_PQN = torch.randn(5, 99, KINDS, generator=generator).repeat_interleave(OF_A_KIND, dim=2)
+    score_PQN = tells * kind_PQN + torch.randn(5, 99, ITEMS, generator=generator)
+    score_PQN[3:] = kind_PQN[3:]  # the terms do not count
+    borrowing.observe(torch.ones(ITEMS).index_fill(0, unknown(), 0.0), score_PQN.clone)
+    assert (borrowing.factor_P[[0, 2]] > 0).all()
+    assert (borrowing.weight_BN is not None) == lends
+
+
 def test_texts_that_tell_bring_new_goods_of_a_kind_to_its_customers_and_others_do_not() -> None:
     events = shop()
     past = pasts(events)
