@@ -118,6 +118,9 @@ def test_texts_must_explain_a_twentieth_of_some_prior(tells: float, lends: bool)
     borrowing.observe(torch.ones(ITEMS).index_fill(0, unknown(), 0.0), score_PQN.clone)
     assert (borrowing.factor_P[[0, 2]] > 0).all()
     assert (borrowing.weight_BN is not None) == lends
+    # What comes later is not measured again.
+    borrowing.receive(torch.ones(ITEMS).index_fill(0, unknown(), 0.0), lambda: pytest.fail("measured"))
+    assert (borrowing.weight_BN is not None) == lends
 
 
 def test_texts_that_tell_bring_new_goods_of_a_kind_to_its_customers_and_others_do_not() -> None:

@@ -51,6 +51,7 @@ class Borrowing(nn.Module):
         super().__init__()
         self.item_vectors, self.lenders, self.places = item_vectors, lenders, list(places)
         self.weight_BN: SparseMatrix | None = None
+        self.tells = True
         self.last = -1
 
     @torch.no_grad()
@@ -61,7 +62,7 @@ class Borrowing(nn.Module):
             users_N: users of each item; who has none borrows.
             sample: gives scores ``[P, Q, N]`` of all priors for some histories.
         """
-        self.weight_BN = None
+        self.weight_BN, self.tells = None, True
         known_N = users_N > 0
         borrower_B, lender_K = (place_N.nonzero().flatten() for place_N in (~known_N, known_N))
         asked = self.places and len(borrower_B) and len(lender_K) >= _LEAST_KNOWN
@@ -76,13 +77,16 @@ class Borrowing(nn.Module):
         measured = min(_MEASURED, max(_LEAST_KNOWN, _MEASURED_PAIRS // len(lender_K)), len(lender_K))
         measured_M = lender_K[torch.linspace(0, len(lender_K) - 1, measured).long()]
         self.factor_P, told_P = self._measured(sample(), measured_M, *self._nearest(near_Nh, measured_M))
-        if float(told_P[self.places].amax()) < _LEAST_TOLD:
+        self.tells = float(told_P[self.places].amax()) >= _LEAST_TOLD
+        if not self.tells:
             return
         self._set(borrower_B, *self._nearest(near_Nh, borrower_B), vector_Nh)
 
     @torch.no_grad()
     def receive(self, users_N: Tensor, sample: Callable[[], Tensor]) -> None:
         """As :meth:`observe`, after items came or have other texts; only these look for lenders."""
+        if not self.tells:  # nor do the texts of a few more
+            return None
         vector_Nh = self.item_vectors()
         if self.weight_BN is None or vector_Nh is None:
             return self.observe(users_N, sample)
