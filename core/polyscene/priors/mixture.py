@@ -23,8 +23,8 @@ NETWORK = "network"
 NO_PRIORS, PRIORS_ONLY = PARTS
 # Rows of a history beyond these say little that the others do not; memory of a request grows with them.
 LONGEST = 2_000
-# Histories that show how alike scores of items with like texts are.
-_HISTORIES = 64
+# Histories that show how alike scores of items with like texts are, and scores of a large catalogue at most.
+_HISTORIES, _SCORES = 64, 20_000_000
 # A gate that starts closed must still be able to open.
 _CLOSED = 1e-2
 # The scale of gates: of no history at all, and of one that is no shorter than those of nearly all users.
@@ -135,7 +135,8 @@ class PriorMixture(nn.Module):
         events, _ = self._known
         start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, Phase.TRAIN + 1]
         user_H = (stop_U > start_U).nonzero().flatten()
-        user_Q = user_H[torch.linspace(0, len(user_H) - 1, min(_HISTORIES, len(user_H))).long()]
+        histories = min(_HISTORIES, max(1, _SCORES // events.n_items), len(user_H))
+        user_Q = user_H[torch.linspace(0, len(user_H) - 1, histories).long()]
         first_Q = torch.maximum(start_U[user_Q], stop_U[user_Q] - self.longest)
         past = take_windows(events, user_Q, first_Q, stop_U[user_Q], self.longest)
         return self._own_scores(past, events.n_items)
