@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from polyscene.config.adapt import AdaptConfig, LearnConfig
 from polyscene.config.schema import DataConfig, EvaluateConfig, RecommendConfig
@@ -14,7 +15,9 @@ from polyscene.evaluation.recommend import recommend
 from polyscene.evaluation.run import evaluate
 from polyscene.report import read_metrics
 from polyscene.report.schema import TRANSFER
+from polyscene.training.adapt import run as adapt_run
 from polyscene.training.adapt.run import adapt
+from polyscene.training.files import read_tensors
 from polyscene.training.folder import read_config, read_fingerprint
 from polyscene.training.restore import restore
 from polyscene.training.run import train
@@ -51,6 +54,22 @@ def test_where_neither_adapter_nor_task_can_learn_shots_are_counted_all_the_same
     run = train(tiny_config(tmp_path / "run", (SHOP, LIKES), *plain), tiny_host())
     rows = read_metrics(command(run, "people", tmp_path / "people", shots=[1], draws=[0, 1, 2]))["few_shot"]
     assert {row["draw"] for row in rows if row["method"] == "adapted"} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("least", "stay"), [(10_000, True), (10, False)])
+def test_few_rows_leave_the_gates_of_the_others(
+    least: int, stay: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"priors": ["linear"]}
+    config = tiny_config(tmp_path / "run", (SHOP,), "trainer.steps=2", "controls=[]", **{SHOP: own})
+    monkeypatch.setitem(adapt_run._LEAST_SET_ASIDE, "adapted", least)
+    run = command(train(config, tiny_host()), LIKES, tmp_path / LIKES, shots=[200], own=own)
+    kept = read_tensors(run / "checkpoints" / "joint" / "model.safetensors")
+    same = []
+    for name in ("network", "linear"):
+        others_2VE = kept[f"priors.{SHOP}.gate_2VE.{name}"].mean(dim=1, keepdim=True)
+        same.append(torch.allclose(kept[f"priors.{LIKES}.gate_2VE.{name}"], others_2VE))
+    assert all(same) == stay
 
 
 def test_the_curve_holds_every_method_number_and_draw(runs: tuple[Path, Path]) -> None:

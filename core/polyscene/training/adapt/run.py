@@ -38,9 +38,9 @@ from polyscene.training.restore import find_run, torch_device
 from polyscene.training.session import Session, prepare_torch
 from polyscene.training.settling import settle_on_rows
 
-# Labelled rows that gates are fitted to, at least and at most.
-_LEAST_SET_ASIDE, _MOST_SET_ASIDE = 100, 256
 ADAPTED, NO_ADAPTATION, SCRATCH, POPULARITY = "adapted", "no_adaptation", "scratch", "popularity"
+# Labelled rows that gates are fitted to, at least and at most. A model from scratch has no better ones to keep.
+_LEAST_SET_ASIDE, _MOST_SET_ASIDE = {ADAPTED: 500, SCRATCH: 100}, 1_000
 
 
 def adapt(config: AdaptConfig, host: Host) -> Path:
@@ -195,12 +195,12 @@ class _Adaptation:
     def _settle(self, model: PolysceneModel, one: LoadedScenario, draw: int, method: str) -> None:
         """Weigh network and priors by rows that neither knows: a model that learned without them finds the gates.
 
-        Half of the labelled rows are set aside for it, a few hundred at most. A few dozen tell less than chance
-        does, so with fewer the gates stay those of the other scenarios.
+        Half of the labelled rows are set aside for it, a thousand at most. With a few hundred labelled rows the
+        gates of other scenarios are worth more, and they stay.
         """
         mixture, count = model.mixture(self.name), one.split.count(Phase.TRAIN)
         aside = min(count // 2, _MOST_SET_ASIDE)
-        if mixture is None or aside < _LEAST_SET_ASIDE:
+        if mixture is None or aside < _LEAST_SET_ASIDE[method]:
             return
         less = with_draw(self.full, count - aside, draw)
         other, _ = self._learned(less, draw, method)
