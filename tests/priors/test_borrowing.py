@@ -177,6 +177,21 @@ def test_an_item_that_gets_another_text_asks_others() -> None:
         torch.testing.assert_close(after_PQN[0], expected_PQN[0])
 
 
+def test_what_a_user_has_had_is_not_borrowed() -> None:
+    """Personal frequency reads histories, in which there may be rows that nobody counted."""
+    events, item = shop(), int(unknown()[0])
+    priors = {"personal_frequency": built("personal_frequency", events, "viewers")}
+    mixture = PriorMixture(priors, events, ["all"], lenders=LENDERS, item_vectors=vectors)
+    past = pasts(events)
+    item_BT = past.item_BT.clone()
+    item_BT[0, 3] = item
+    own_PQN = mixture._own_scores(replace(past, item_BT=item_BT), ITEMS)
+    lent_PQN = mixture.prior_scores(replace(past, item_BT=item_BT), ITEMS)
+    assert own_PQN[0, 0, item] > 0
+    assert lent_PQN[0, 0, item] == own_PQN[0, 0, item]
+    assert lent_PQN[0, 1:, item].any()
+
+
 def test_more_rows_make_items_known() -> None:
     events = shop()
     mixture, past = mixture_of(events, vectors()), pasts(events)
@@ -188,9 +203,11 @@ def test_more_rows_make_items_known() -> None:
     assert torch.equal(mixture.prior_scores(past, ITEMS), alone.prior_scores(past, ITEMS))
 
 
-@pytest.mark.parametrize("case", ["no lenders", "no texts", "hardly an item is known"])
+@pytest.mark.parametrize("case", ["no lenders", "no texts", "hardly an item is known", "few labels"])
 def test_nothing_is_borrowed(case: str) -> None:
     events = shop(3 if case == "hardly an item is known" else 60)
+    if case == "few labels":
+        events = replace(events, labelled_R=torch.ones(len(events.item_R), dtype=torch.bool))
     texts = None if case == "no texts" else vectors()
     mixture = mixture_of(events, texts, 0 if case == "no lenders" else LENDERS)
     score_PQN = mixture.prior_scores(pasts(events), ITEMS)
@@ -212,6 +229,8 @@ def test_gates_are_settled_on_rows_that_leave_themselves_out() -> None:
         counted = mixture_of(replace(events, labelled_R=labelled_R.clone()), vectors())
         assert counted.borrowing is not None
         assert mixture.borrowing is not None
+        counted._count()
+        counted.borrowing.observe(counted.occurrence.users_N, counted._sampled)
         left_U = mixture.prior_scores(past, ITEMS, hidden)[0, query, unknown()]
         # Only how much to believe of what is borrowed is measured on all rows.
         again_U = counted.prior_scores(some(past, [query]), ITEMS)[0, 0, unknown()]

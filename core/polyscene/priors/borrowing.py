@@ -105,14 +105,19 @@ class Borrowing(nn.Module):
         return self._set(borrower_B, item_Bk, weight_Bk, vector_Nh)
 
     def forward(self, score_PQN: Tensor) -> Tensor:
-        """The scores, with those of unknown items filled in; in place."""
+        """The scores, with those of unknown items filled in where there are none; in place.
+
+        A prior that reads the history alone may know an item that was not counted: that the user has had it.
+        """
         if self.weight_BN is None:
             return score_PQN
         n_priors, _, n_items = score_PQN.shape
         borrower_B = self.borrower_B if n_items > self.last else self.borrower_B[self.borrower_B < n_items]
         for place in [*self.places, *range(n_priors - len(TERMS), n_priors)]:
             borrowed_BQ = self.weight_BN(score_PQN[place].T) * self.factor_P[place]
-            score_PQN[place].index_copy_(1, borrower_B, borrowed_BQ[: len(borrower_B)].T)
+            own_QB = score_PQN[place][:, borrower_B]
+            filled_QB = torch.where(own_QB == 0, borrowed_BQ[: len(borrower_B)].T, own_QB)
+            score_PQN[place].index_copy_(1, borrower_B, filled_QB)
         return score_PQN
 
     def _set(self, borrower_B: Tensor, item_Bk: Tensor, weight_Bk: Tensor, vector_Nh: Tensor) -> None:

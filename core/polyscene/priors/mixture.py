@@ -128,7 +128,9 @@ class PriorMixture(nn.Module):
 
     def _users(self, n_items: int) -> Tensor:
         """Users of each item ``[N]``, none of those that came after the count."""
-        return functional.pad(self.occurrence.users_N, (0, n_items - len(self.occurrence.users_N)))
+        users_N = functional.pad(self.occurrence.users_N, (0, n_items - len(self.occurrence.users_N)))
+        # Among few labels nearly every item is without one, and yet not new.
+        return users_N if self._known[0].labelled_R is None else users_N.clamp(min=1)
 
     def _sampled(self) -> Tensor:
         """Scores ``[P + 2, Q, N]`` for some of the histories that were counted."""
