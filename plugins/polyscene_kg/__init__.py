@@ -9,6 +9,7 @@ from polyscene import (
     Category,
     Component,
     Id,
+    PriorSpec,
     Scenario,
     ScenarioConfig,
     TaskSpec,
@@ -52,6 +53,7 @@ KG = Scenario(
     item_columns=(Text(), Category("type"), Id()),
     event_columns=(Category("relation"),),
     tasks=(TaskSpec("triple", options={"loss": "self_adversarial"}),),
+    priors=(PriorSpec("shared_facts"),),
     item_space="kg_entity",
     config=KgConfig,
 )

@@ -136,8 +136,20 @@ def test_content_without_texts() -> None:
         (SHOP, 3, ["'scenario.shop.priors' is 3 (int); a list"]),
         (SHOP, [3], ["'priors[0]' names no prior: write a list of names"]),
         (SHOP, ["linear", {"l2": 5}], ["'priors[1]' names no prior"]),
-        (FACTS, ["linear"], ["priors beside the task 'triple', which ranks nothing for users: leave them out"]),
-        (ADS, ["linear"], ["priors beside the task 'click'"]),
+        (
+            FACTS,
+            ["linear"],
+            [
+                "prior 'linear' counts what users have, and the task 'triple' completes facts",
+                "choose 'shared_facts'",
+            ],
+        ),
+        (
+            SHOP,
+            ["shared_facts"],
+            ["prior 'shared_facts' counts facts, and the task 'ranking' ranks for users: choose 'linear'"],
+        ),
+        (ADS, ["linear"], ["priors beside the task 'click', which has no use for them: leave them out"]),
     ],
 )
 def test_a_config_that_names_no_prior(scenario: str, priors: Any, says: list[str]) -> None:

@@ -46,9 +46,26 @@ def check_declaration(scenario: Scenario, host: Host, problems: Problems, *, ask
         if count > 1:
             problems.add(f"{owner}: prior '{name}' is named {count} times", fix="name each once")
     first = next(task.name for task in scenario.tasks)
-    if asked and scenario.priors and not _ranks_for_users(first, host):
+    if asked:
+        _check_fit(owner, first, [prior.name for prior in scenario.priors], host, problems)
+
+
+def _check_fit(owner: str, task: str, priors: list[str], host: Host, problems: Problems) -> None:
+    """Whether priors say something of what a task ranks; of what does not exist nothing is said here."""
+    if (component := host.registry.find("task", task)) is None or not priors:
+        return
+    if getattr(component.build, "judges", False) or getattr(component.build, "reads_together", False):
+        problems.add(f"{owner}: priors beside the task '{task}', which has no use for them", fix="leave them out")
+        return
+    facts = not getattr(component.build, "from_history", True)
+    for name in priors:
+        prior = host.registry.find("prior", name)
+        if prior is None or getattr(prior.build, "of_facts", False) == facts:
+            continue
         problems.add(
-            f"{owner}: priors beside the task '{first}', which ranks nothing for users", fix="leave them out"
+            f"{owner}: prior '{name}' counts {'what users have' if facts else 'facts'}, and the task '{task}' "
+            f"{'completes facts' if facts else 'ranks for users'}",
+            fix="choose 'shared_facts'" if facts else "choose 'linear' or 'co_occurrence'",
         )
 
 
@@ -71,13 +88,6 @@ def check_options(name: str, options: ScenarioConfig, datasets: set[str], host: 
             f"'scenario.{name}.dataset' is '{options.dataset}', which no config declares",
             fix=did_you_mean(options.dataset, datasets),
         )
-
-
-def _ranks_for_users(task: str, host: Host) -> bool:
-    """Whether a task ranks items for users; true of one that does not exist, which is a mistake of its own."""
-    component = host.registry.find("task", task)
-    build = component.build if component else None
-    return getattr(build, "from_history", True) and not getattr(build, "judges", False)
 
 
 def adapter_of(config: TrainConfig, options: ScenarioConfig, host: Host) -> Choice:

@@ -22,6 +22,7 @@ from polyscene.evaluation.ranking import Ranking, rank_targets
 from polyscene.evaluation.requests import POPULATIONS, VALIDATION, Population, Requests
 from polyscene.evaluation.subject import Subject
 from polyscene.model import PolysceneModel
+from polyscene.priors.moments import unanswered
 from polyscene.retrieval.scores import with_priors
 from polyscene.routing import LABEL, Route
 
@@ -72,8 +73,10 @@ def network_and_past(
         routing = model.routing(subject.name, windows, catalogue, route)
         h_Bd = model.user_states(subject.name, windows, catalogue, routing)
         network_BN = model.scores(subject.name, h_Bd, x_Nd, items_N, view.name, routing=routing)
-        mixture = model.mixture(subject.name)
-        return network_BN, windows if mixture is None else requests.windows(subject.events, mixture.longest)
+        if (mixture := model.mixture(subject.name)) is None:
+            return network_BN, windows
+        past = requests.windows(subject.events, mixture.longest)
+        return network_BN, unanswered(past, subject.events.n_items) if mixture.of_facts else past
 
     return parts
 

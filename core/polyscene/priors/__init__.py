@@ -9,6 +9,7 @@ from polyscene.priors import (
     personal_frequency,
     random_walk,
     recent_popularity,
+    shared_facts,
     similarity,
     social_neighbors,
 )
@@ -23,6 +24,7 @@ COMPONENTS = [
         personal_frequency,
         random_walk,
         recent_popularity,
+        shared_facts,
         similarity,
         social_neighbors,
     )

@@ -55,6 +55,7 @@ class PriorMixture(nn.Module):
         priors: by name; at least one.
         events: the scenario's rows, on the device.
         views: names of the scenario's views.
+        of_facts: whether each request is a fact to be completed, of which the priors get the one row.
         lenders: how many known items an unknown one borrows from; 0 borrows nothing.
         item_vectors: gives text vectors ``[N, h]`` of the items; None where they have no text.
 
@@ -73,12 +74,13 @@ class PriorMixture(nn.Module):
         events: Events,
         views: Sequence[str],
         *,
+        of_facts: bool = False,
         lenders: int = 0,
         item_vectors: ItemVectors = lambda: None,
     ) -> None:
         super().__init__()
         self.priors = nn.ModuleDict(priors)
-        self.views, self.events = list(views), events
+        self.views, self.events, self.of_facts = list(views), events, of_facts
         # For each part: with the network, and without it, in every view. Kept by name, so that a new scenario can
         # start from the gates that others have for the same thing.
         first = {NETWORK: 1.0, **{name: prior.config.first_gate for name, prior in priors.items()}}
@@ -86,14 +88,15 @@ class PriorMixture(nn.Module):
         shape = (2, len(self.views), 2)
         self.gate_2VE = nn.ParameterDict({name: torch.full(shape, log) for name, log in logs.items()})
         self.weight_2VE = nn.ParameterDict({name: torch.zeros(shape) for name in TERMS})
-        self.register_buffer("usual", torch.tensor(_usual(events)))
+        # All that is known of a head is known whenever it is asked for: requests are as long as any.
+        self.register_buffer("usual", torch.tensor(1.0 if of_facts else _usual(events)))
         self.occurrence = Occurrence(events.n_items)
         blind = [place for place, prior in enumerate(priors.values()) if not prior.reads_texts]
         self.borrowing = Borrowing(item_vectors, lenders, blind) if lenders else None
         # The network learns without priors: the training rows are counted when scores are first asked for.
         self._known = events, frozenset([Phase.TRAIN])
         self._counted: tuple[Events, frozenset[Phase]] | None = None
-        self.longest = _longest(events)
+        self.longest = self._longest(events)
 
     def names(self) -> list[str]:
         """Names of what is added up: the network, the priors, the terms of occurrence."""
@@ -101,7 +104,7 @@ class PriorMixture(nn.Module):
 
     def observe(self, events: Events, phases: Iterable[Phase]) -> None:
         """Count the rows of some phases; counting the same again is free."""
-        self._known, self.longest = (events, frozenset(phases)), _longest(events)
+        self._known, self.longest = (events, frozenset(phases)), self._longest(events)
         self._count()
 
     def receive(self, data: PriorData) -> None:
@@ -207,6 +210,13 @@ class PriorMixture(nn.Module):
         parts_GQN = torch.cat([network_QN.unsqueeze(0), prior_PQN]) * gate_QG.T.unsqueeze(2)
         return dict(zip(self.names(), parts_GQN.unbind(0), strict=True))
 
+    def _longest(self, events: Events) -> int:
+        """Rows of the longest history that priors read."""
+        if self.of_facts:
+            return 1
+        count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
+        return min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
+
     def _priors(self) -> dict[str, Prior]:
         return dict(self.priors.items())  # type: ignore[arg-type]
 
@@ -214,12 +224,6 @@ class PriorMixture(nn.Module):
         # By name: a ParameterDict sorts its keys.
         gates = [self.gate_2VE[name] for name in (NETWORK, *self.priors)]
         return [*gates, *(self.weight_2VE[name] for name in TERMS)]
-
-
-def _longest(events: Events) -> int:
-    """Rows of the longest history that priors read."""
-    count_U = events.start_UP[:, -1] - events.start_UP[:, 0]
-    return min(LONGEST, max(1, int(count_U.max()) if len(count_U) else 1))
 
 
 def _usual(events: Events) -> float:

@@ -57,6 +57,18 @@ def moments(events: Events, user_Q: Tensor, row_Q: Tensor, longest: int) -> Mome
     return Moments(past, hidden, item_Q)
 
 
+def facts_asked(events: Events, user_Q: Tensor, row_Q: Tensor) -> Moments:
+    """The moments of facts: to know which tail completes it, all others may be known."""
+    row_Q1 = row_Q.unsqueeze(1)
+    hidden = windows_of_rows(events, user_Q, row_Q1, torch.ones_like(row_Q1, dtype=torch.bool))
+    return Moments(unanswered(hidden, events.n_items), hidden, hidden.item_BT[:, 0])
+
+
+def unanswered(asked: Windows, n_items: int) -> Windows:
+    """Facts that are asked for, with N for the tails, so that nobody can read what is to be found."""
+    return replace(asked, item_BT=torch.full_like(asked.item_BT, n_items))
+
+
 def latest(windows: Windows, length: int) -> Windows:
     """The last rows of each window, at most so many."""
     if windows.row_BT.shape[1] <= length:

@@ -52,7 +52,9 @@ class PriorData:
 class Prior(nn.Module, ABC):
     """Scores items for histories from statistics of known rows; nothing is learned but its gate.
 
-    One that reads the items' texts says so (``reads_texts``): the control ``id_only`` leaves it out.
+    One that reads the items' texts says so (``reads_texts``): the control ``id_only`` leaves it out. So does one
+    that says what completes a fact (``of_facts``): what it gets as a history is the one row that is asked for,
+    with its head as the user, its relation as a column, and N, which is no item, for the entity to be found.
 
     A score of 0 says nothing of an item, as of one that no row holds; scores do not depend on the batch. Where a
     row is learned from, the statistics must not know it: ``hidden`` are rows of the same user that they hold and
@@ -67,6 +69,7 @@ class Prior(nn.Module, ABC):
     """
 
     reads_texts: ClassVar[bool] = False
+    of_facts: ClassVar[bool] = False
 
     def __init__(self, config: Any, data: PriorData) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from polyscene.adapters.bank import Routing
 from polyscene.data.windows import Windows
 from polyscene.model import PolysceneModel
 from polyscene.model.catalogue import ModelCatalogue
+from polyscene.priors.mixture import NO_PRIORS
 from polyscene.tasks.cross import CrossTask
 from polyscene.tasks.products import ProductTask
 from polyscene.tasks.task import PairTask
@@ -59,6 +60,6 @@ def network_scores(
 def with_priors(model: PolysceneModel, name: str, network_BN: Tensor, past: Windows | None, view: str) -> Tensor:
     """Scores ``[B, N]`` of the network and the scenario's priors, where it has any."""
     mixture = model.mixture(name)
-    if mixture is None or past is None:
+    if mixture is None or past is None or mixture.part == NO_PRIORS:
         return network_BN
     return mixture(network_BN, mixture.prior_scores(past, network_BN.shape[1]), mixture.gates(view, past))

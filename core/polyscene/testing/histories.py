@@ -1,4 +1,4 @@
-"""Small made-up histories that priors count: with an order, with baskets, without an order, and of friends."""
+"""Small made-up histories that priors count: in order, in baskets, without an order, of friends; and facts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from polyscene.priors.prior import PriorData
 KINDS = ("viewers", "baskets", "listeners", "friends")
 """Rows in order with times; in order, three at a time and repeated; without order and times; links of people."""
 FRIENDS = "friends"
-_USERS, _ITEMS = 12, 30
+FACTS = "facts"
+"""Rows (head, relation, tail) of entities, for priors that say what completes a fact."""
+_USERS, _ITEMS, _RELATIONS = 12, 30, 3
 _DAY, _VALIDATED = 86_400, 6
 
 
@@ -25,10 +27,12 @@ def make_events(kind: str, seed: int = 0) -> Events:
     """12 users and 30 items, or 12 people who are both, numbered alike.
 
     The last user has no rows and the last two items are in none; of friends, the last person has no links. The
-    last row of whoever has six is a validation row.
+    last row of whoever has six is a validation row. Facts are of 30 entities, the last of which know nothing.
     """
     generator = np.random.default_rng(seed)
     items = _links(generator) if kind == FRIENDS else _choices(generator, repeats=kind == "baskets")
+    if kind == FACTS:
+        items += [items[0][:0]] * (_ITEMS - _USERS)
     count_U = np.array([len(own) for own in items])
     stop_U = count_U.cumsum()
     start_UP = np.repeat(stop_U[:, None], len(Phase) + 1, axis=1)
@@ -37,6 +41,7 @@ def make_events(kind: str, seed: int = 0) -> Events:
     at_once = 3 if kind == "baskets" else 1
     time_R = 1_000_000 + _DAY * np.concatenate([np.arange(count) // at_once for count in count_U])
     ordered, n_items = kind in ("viewers", "baskets"), _USERS if kind == FRIENDS else _ITEMS
+    relation_R = torch.from_numpy(generator.integers(_RELATIONS, size=len(time_R))).int()
     return Events(
         item_R=torch.from_numpy(np.concatenate(items)).int(),
         value_R=torch.from_numpy(generator.integers(1, 6, len(time_R))).float(),
@@ -44,7 +49,8 @@ def make_events(kind: str, seed: int = 0) -> Events:
         start_UP=torch.from_numpy(start_UP),
         n_items=n_items,
         cold_N=torch.zeros(n_items, dtype=torch.bool),
-        cold_U=torch.zeros(_USERS, dtype=torch.bool),
+        cold_U=torch.zeros(len(items), dtype=torch.bool),
+        columns={"relation": relation_R} if kind == FACTS else {},
         ordered=ordered,
         together=kind == "baskets",
     )
@@ -83,6 +89,16 @@ def without_rows(events: Events, rows: Tensor) -> Events:
     return replace(events, labelled_R=labelled_R)
 
 
+def without_facts(events: Events, rows: Tensor) -> Events:
+    """The same facts but for some that nobody knows, not even as context."""
+    kept_R = torch.ones(len(events.item_R), dtype=torch.bool)
+    kept_R[rows] = False
+    before_R = torch.cat([torch.zeros(1, dtype=torch.int64), kept_R.cumsum(0)])
+    rows_of = {name: getattr(events, name)[kept_R] for name in ("item_R", "value_R", "time_R")}
+    columns = {name: column[kept_R] for name, column in events.columns.items()}
+    return replace(events, **rows_of, columns=columns, start_UP=before_R[events.start_UP])
+
+
 def with_arrivals(events: Events) -> Events:
     """Two items more, and one user more who has both of them and the first one."""
     item_3 = torch.tensor([0, events.n_items, events.n_items + 1])
@@ -97,6 +113,7 @@ def with_arrivals(events: Events) -> Events:
         n_items=events.n_items + 2,
         cold_N=torch.cat([events.cold_N, torch.ones(2, dtype=torch.bool)]),
         cold_U=torch.cat([events.cold_U, torch.ones(1, dtype=torch.bool)]),
+        columns={name: torch.cat([column, column[:1].expand(3)]) for name, column in events.columns.items()},
     )
 
 

@@ -12,12 +12,30 @@ from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows
 from polyscene.errors import DataError
-from polyscene.priors.moments import moments
+from polyscene.priors.moments import facts_asked, moments
 from polyscene.priors.prior import Prior, PriorConfig, PriorData
-from polyscene.testing.histories import FRIENDS, KINDS, make_data, make_events, with_arrivals, without_rows
+from polyscene.testing.histories import (
+    FACTS,
+    FRIENDS,
+    KINDS,
+    make_data,
+    make_events,
+    with_arrivals,
+    without_facts,
+    without_rows,
+)
 from polyscene.testing.state import DEVICE, assert_same, step_without_values
 from polyscene.testing.suite import ComponentSuite
-from polyscene.testing.windows import LONGEST, on, pasts, some, turned, with_other_padding, without_any
+from polyscene.testing.windows import (
+    LONGEST,
+    asked_facts,
+    on,
+    pasts,
+    some,
+    turned,
+    with_other_padding,
+    without_any,
+)
 
 # Scores are logarithms of small chances, so rounding shows more than elsewhere.
 _ROUNDING = 1e-3
@@ -30,10 +48,10 @@ class Counted:
     """A prior that has counted the training rows of some histories, and what it is asked.
 
     Args:
-        kind: of the histories, one of :data:`polyscene.testing.histories.KINDS`.
+        kind: of the histories, one of :data:`polyscene.testing.histories.KINDS`, or facts.
         events: their rows.
         prior: the prior.
-        known: all that each user had.
+        known: all that each user had; of facts, one of each head to be completed.
         past, hidden: what users had before some training rows, and what must be left out then.
     """
 
@@ -48,7 +66,8 @@ class Counted:
 class PriorSuite(ComponentSuite):
     """Tests of a prior on the small histories of :mod:`polyscene.testing.histories`.
 
-    It is tested on all kinds of them that it can read; of the others it must say what it lacks.
+    It is tested on all kinds of them that it can read; of the others it must say what it lacks. One that says what
+    completes a fact (``of_facts``) is tested on facts.
 
     Example:
         >>> from polyscene import Component
@@ -75,10 +94,14 @@ class PriorSuite(ComponentSuite):
         prior.observe(events, [Phase.TRAIN])
         return prior
 
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of histories that there are for it."""
+        return (FACTS,) if self.component.build.of_facts else KINDS
+
     def lacking(self) -> dict[str, DataError]:
         """What it says of the kinds of histories that it cannot read."""
         lacks: dict[str, DataError] = {}
-        for kind in KINDS:
+        for kind in self.kinds():
             try:
                 self.made(data=self.data(make_events(kind), kind))
             except DataError as error:
@@ -87,17 +110,18 @@ class PriorSuite(ComponentSuite):
 
     def counted(self) -> Iterator[Counted]:
         """The prior on each kind of histories that it can read."""
-        lacks = self.lacking()
-        for kind in (kind for kind in KINDS if kind not in lacks):
+        lacks, kinds = self.lacking(), self.kinds()
+        for kind in (kind for kind in kinds if kind not in lacks):
             events = make_events(kind)
             prior = self.prior(kind, events)
-            user_R, row_R = (torch.from_numpy(array) for array in events.rows([Phase.TRAIN]))
-            asked = moments(events, user_R[::_APART], row_R[::_APART], LONGEST)
-            yield Counted(kind, events, prior, pasts(events), asked.past, asked.hidden)
+            user_Q, row_Q = (torch.from_numpy(array[::_APART]) for array in events.rows([Phase.TRAIN]))
+            facts = kind == FACTS
+            asked = facts_asked(events, user_Q, row_Q) if facts else moments(events, user_Q, row_Q, LONGEST)
+            yield Counted(kind, events, prior, _known(kind, events), asked.past, asked.hidden)
         silent = [kind for kind, error in lacks.items() if not error.fix]
         assert not silent, f"{lacks[silent[0]].what}, it says, and not what to do: raise DataError(..., fix=...)"
-        assert len(lacks) < len(KINDS), (
-            f"it can read none of {', '.join(KINDS)} ({next(iter(lacks.values())).what}): write a suite of its "
+        assert len(lacks) < len(kinds), (
+            f"it can read none of {', '.join(kinds)} ({next(iter(lacks.values())).what}): write a suite of its "
             "own with options with which it can, or with the data that it reads"
         )
 
@@ -196,11 +220,13 @@ class PriorSuite(ComponentSuite):
         for one in self.counted():
             later = with_arrivals(one.events)
             one.prior.receive(self.data(later, one.kind))
-            score_UN, widths = one.prior(pasts(later)), (one.events.n_items, later.n_items)
+            score_UN, widths = one.prior(_known(one.kind, later)), (one.events.n_items, later.n_items)
             assert score_UN.isfinite().all(), "a score is not finite once items came that no count knows"
             assert score_UN.shape[1] in widths, f"{score_UN.shape[1]} scores of {widths[0]} or {widths[1]} items"
             one.prior.observe(replace(one.events, n_items=later.n_items), [Phase.TRAIN])
-            assert one.prior(pasts(later)).shape[1] == later.n_items, "after observe() new items have no score"
+            assert one.prior(_known(one.kind, later)).shape[1] == later.n_items, (
+                "after observe() new items have no score"
+            )
 
     def test_statistics_stay_out_of_checkpoints(self) -> None:
         for one in self.counted():
@@ -224,9 +250,15 @@ class PriorSuite(ComponentSuite):
             row_H = one.hidden.row_BT[place, one.hidden.valid_BT[place]]
             if both_ends:
                 row_H = torch.cat([row_H, row_R[torch.isin(user_R, item_R[row_H]) & (item_R[row_R] == user)]])
-            fresh = self.prior(one.kind, without_rows(one.events, row_H))
+            # A fact to be completed is not even known, where a row that is not counted may be part of a history.
+            without = without_facts if one.kind == FACTS else without_rows
+            fresh = self.prior(one.kind, without(one.events, row_H))
             found.append(fresh(some(one.past, [place])))
         return torch.cat(found)
+
+
+def _known(kind: str, events: Events) -> Windows:
+    return asked_facts(events) if kind == FACTS else pasts(events)
 
 
 def _dense(prior: Prior) -> Prior:

@@ -11,6 +11,7 @@ from torch import Tensor
 from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.windows import Windows, take_windows
+from polyscene.priors.moments import unanswered
 
 LONGEST = 32
 
@@ -20,6 +21,13 @@ def pasts(events: Events) -> Windows:
     start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, Phase.TRAIN + 1]
     first_U = torch.maximum(start_U, stop_U - LONGEST)
     return take_windows(events, torch.arange(events.n_users), first_U, stop_U, LONGEST)
+
+
+def asked_facts(events: Events) -> Windows:
+    """A fact of every head to be completed: the last that it has, with N for the tail; none where it has none."""
+    start_U, stop_U = events.start_UP[:, Phase.TRAIN], events.start_UP[:, -1]
+    last_U = torch.maximum(start_U, stop_U - 1)
+    return unanswered(take_windows(events, torch.arange(events.n_users), last_U, stop_U, 1), events.n_items)
 
 
 def some(windows: Windows, chosen: list[int]) -> Windows:

@@ -17,23 +17,34 @@ from polyscene.training.session import Session
 
 
 def build_priors(session: Session, name: str, loaded: LoadedScenario, task: Task) -> PriorMixture | None:
-    """The priors that a scenario declares; None where it has none, or its task ranks nothing for users.
+    """The priors that a scenario declares; None where it has none, or its task ranks nothing.
 
     Raises:
         DataError: the data cannot support one of them.
     """
     specs = loaded.scenario.priors
-    if not specs or not session.config.model.priors or isinstance(task, PairTask) or not task.from_history:
+    if not specs or not session.config.model.priors or isinstance(task, PairTask) or task.reads_together:
         return None
     data = prior_data(session, name, loaded)
     priors: dict[str, Any] = {}
     for spec in specs:
         where = f"scenario.{name}.priors"
         choice = chosen("prior", {**spec.options, "name": spec.name}, session.host, where=where)
-        priors[spec.name] = choice.build(data=data)
+        # Those that a plugin declares for another task than the chosen one have nothing to say of this one.
+        if getattr(choice.component.build, "of_facts", False) != task.from_history:
+            priors[spec.name] = choice.build(data=data)
+    if not priors:
+        return None
     views = [view.name for view in loaded.scenario.views]
-    lenders = session.config.model.lenders
-    mixture = PriorMixture(priors, data.events, views, lenders=lenders, item_vectors=data.item_vectors)
+    mixture = PriorMixture(
+        priors,
+        data.events,
+        views,
+        of_facts=not task.from_history,
+        # What facts lead to has a place in the graph; its name says little.
+        lenders=session.config.model.lenders if task.from_history else 0,
+        item_vectors=data.item_vectors,
+    )
     return mixture.to(session.device)
 
 

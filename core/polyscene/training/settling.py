@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.data.scenario import View
 from polyscene.evaluation.evaluator import network_and_past
@@ -20,8 +21,9 @@ from polyscene.model import PolysceneModel
 from polyscene.priors.counting import per_item
 from polyscene.priors.fitting import fit_gates
 from polyscene.priors.heads import Heads
-from polyscene.priors.mixture import PriorMixture
-from polyscene.priors.moments import latest, moments
+from polyscene.priors.mixture import LONGEST, PriorMixture
+from polyscene.priors.moments import Moments, facts_asked, latest, moments
+from polyscene.tasks.facts import RELATION
 
 _BATCH = 128
 # Scores of users and items that are looked at, which takes seconds, and users of a large catalogue at least.
@@ -161,14 +163,28 @@ def _of_rows(
     x_Nd, items_N = catalogue.all(), torch.arange(events.n_items, device=model.device)
     user_M, row_M = (torch.from_numpy(array).to(model.device) for array in rows)
     for user_Q, row_Q in zip(user_M.split(_BATCH), row_M.split(_BATCH), strict=True):
-        asked = moments(events, user_Q, row_Q, mixture.longest)
-        h_Qd = model.user_states(subject.name, latest(asked.past, length), catalogue)
+        if mixture.of_facts:
+            asked = facts_asked(events, user_Q, row_Q)
+        else:
+            asked = moments(events, user_Q, row_Q, mixture.longest)
+        # Of a fact the network reads head and relation, as they are in the row itself.
+        read = asked.hidden if mixture.of_facts else latest(asked.past, length)
+        h_Qd = model.user_states(subject.name, read, catalogue)
         network_QN = model.scores(subject.name, h_Qd, x_Nd, items_N, view.name)
         prior_PQN = mixture.prior_scores(asked.past, events.n_items, asked.hidden)
-        seen_QN = per_item(asked.past, asked.past.valid_BT.float(), events.n_items) > 0
-        out_QN = seen_QN if view.mask_history else torch.zeros_like(seen_QN)
+        seen_QN = _seen(events, asked, user_Q, row_Q, of_facts=mixture.of_facts)
+        out_QN = seen_QN if view.mask_history or mixture.of_facts else torch.zeros_like(seen_QN)
         if subject.own_item_U is not None:
             out_QN = out_QN.scatter(1, subject.own_item_U[user_Q].unsqueeze(1), value=True)
         target_QN = torch.zeros_like(out_QN).scatter(1, asked.item_Q.unsqueeze(1), value=True)
         parts.append(Heads.of(network_QN, prior_PQN, out_QN, target_QN, mixture.shortness(asked.past)))
     return parts
+
+
+def _seen(events: Events, asked: Moments, user_Q: Tensor, row_Q: Tensor, *, of_facts: bool) -> Tensor:
+    """bool ``[Q, N]``: the items of each history; for facts the other tails that are known to complete them."""
+    past, told_QL = asked.past, asked.past.valid_BT
+    if of_facts:
+        past = moments(events, user_Q, row_Q, LONGEST).past
+        told_QL = past.columns[RELATION] == asked.past.columns[RELATION]
+    return per_item(past, told_QL.float(), events.n_items) > 0

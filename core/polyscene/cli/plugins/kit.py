@@ -13,7 +13,6 @@ from polyscene.registry.host import Host
 from polyscene.registry.manager import describe
 from polyscene.registry.records import PluginRecord
 from polyscene.testing import PriorSuite, ScenarioSuite, suite_of
-from polyscene.testing.histories import KINDS
 from polyscene.testing.suites import SUITES
 
 # Columns of the table that encoders are tested on, by kind.
@@ -83,7 +82,7 @@ def _unreadable(component: Component) -> str:
     except Exception:
         return ""  # its tests will show that
     told = [error.what for error in lacks.values() if error.fix]
-    return told[0] if len(told) == len(KINDS) else ""
+    return told[0] if len(told) == len(suite.kinds()) else ""
 
 
 def _lacks(suite: type) -> str:
