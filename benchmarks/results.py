@@ -48,6 +48,22 @@ def write_results(name: str, rows: Sequence[Mapping[str, Any]], folder: Path = R
     return path
 
 
+def update_results(name: str, rows: Sequence[Mapping[str, Any]], folder: Path = RESULTS) -> Path:
+    """Writes rows into ``results/NAME.json``, as :func:`write_results`; what is known of other methods stays.
+
+    Of a protocol, scenario and method all rows are replaced; each row says when and where it was made.
+    """
+    path = folder / f"{name}.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in before:
+        groups.setdefault(_group(row), []).append(row)
+    anew: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        anew.setdefault(_group(row), []).append(row)
+    return write_results(name, [row for group in ({**groups, **anew}).values() for row in group], folder)
+
+
 def read_results(folder: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
     """All result files by benchmark name, in the order of their names."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
@@ -90,6 +106,10 @@ def machine() -> str:
     if torch.cuda.is_available():
         words.append(torch.cuda.get_device_name())
     return ", ".join(words)
+
+
+def _group(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["protocol"], row["scenario"], row["method"]
 
 
 def _is_finite(value: object) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quality.seeds import OverSeeds, protocol_of
 from benchmarks.render import PAGE, render
-from benchmarks.results import FIELDS, RESULTS, read_results, row_problems, write_results
+from benchmarks.results import FIELDS, RESULTS, read_results, row_problems, update_results, write_results
 
 ROW = {
     "protocol": "leave one out, full ranking",
@@ -99,3 +99,16 @@ def test_a_protocol_does_not_say_where_a_machine_keeps_its_split() -> None:
         "population": "warm",
     }
     assert protocol_of(row) == "given (seed=0, path=rows.parquet, row_column=row); view all, warm"
+
+
+def test_rows_of_other_methods_stay_where_some_are_made_again(tmp_path: Path) -> None:
+    write_results("part", [ROW, ROW | {"method": "other"}, ROW | {"metric": "gone@10"}], tmp_path)
+    anew = [ROW | {"mean": 0.5}, ROW | {"method": "third"}]
+    rows = json.loads(update_results("part", anew, tmp_path).read_text())
+    assert [(row["method"], row["mean"]) for row in rows] == [
+        (ROW["method"], 0.5),
+        ("other", ROW["mean"]),
+        ("third", ROW["mean"]),
+    ]
+    assert {row["metric"] for row in rows} == {ROW["metric"]}
+    assert len(json.loads(update_results("whole", anew, tmp_path).read_text())) == 2
