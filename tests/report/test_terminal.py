@@ -34,6 +34,21 @@ def test_tables_fit_the_terminal_and_keep_the_first_metric(run: Path, width: int
     assert "ndcg@10" in printed(run, width)
 
 
+@pytest.mark.parametrize("width", [60, 70, 80])
+def test_no_figure_is_cut_where_there_are_more_blocks_than_room(
+    run: Path, metrics: dict[str, Any], width: int
+) -> None:
+    own = [row for row in metrics["results"] if row["metric"] == "ndcg@10"]
+    more = [{**row, "view": f"view {number}"} for number in range(6) for row in own]
+    write_metrics(run, metrics | {"results": [*metrics["results"], *more]})
+    lines = printed(run, width).splitlines()
+    assert sum("view " in line for line in lines) > 1
+    assert [line for line in lines if "…" in line] == []
+    shown = sum(line.count("0.1235 *") for line in lines)
+    assert shown == 1 + 6, f"{shown} of 7 views show the joint model"
+    assert sum("310.2" in line for line in lines) == 1
+
+
 def test_a_wider_terminal_shows_more_metrics(run: Path) -> None:
     assert "recall@10" not in printed(run, 60)
     assert "recall@10" in printed(run, 140)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ LEGEND = "warm: items that training saw; cold: items that it never saw; * best o
 def render_terminal(run: Path, console: Console) -> None:
     """Prints what a run found: a table per scenario, the seeds behind it, seconds and memory.
 
-    A narrow terminal shows fewer metrics per block; report.html has them all.
+    A narrow terminal shows fewer metrics per block, and blocks below each other; report.html has them all.
 
     Raises:
         CheckpointError: if ``run/metrics.json`` is missing or damaged.
@@ -34,7 +34,8 @@ def render_terminal(run: Path, console: Console) -> None:
     for scenario in dict.fromkeys(block.scenario for block in all_blocks):
         own = [block for block in all_blocks if block.scenario == scenario]
         seconds = metrics.get("method_seconds", {}).get(scenario, {})
-        console.print(_table(scenario, own, seconds, console.width))
+        for table in _tables(scenario, own, seconds, console.width):
+            console.print(table)
         for block in own:
             if found := verdict(block):
                 console.print(Text(f"{block.short_title}: {found}"), soft_wrap=True)
@@ -53,15 +54,32 @@ def render_terminal(run: Path, console: Console) -> None:
     console.print(Text(_cost(metrics)), soft_wrap=True)
 
 
-def _table(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float], width: int) -> Table:
-    columns = _columns(of_scenario, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH)
-    table = Table(title=Text(scenario, style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _tables(scenario: str, of_scenario: list[Block], seconds: Mapping[str, float], width: int) -> Iterator[Table]:
+    """One table, or where the first metric of every block is too wide for one, several below each other."""
+    room = max(1, (width - NAME_WIDTH - (SECONDS_WIDTH if seconds else 0)) // COLUMN_WIDTH)
+    columns = _columns(of_scenario, room)
+    methods = list(dict.fromkeys(method for block in of_scenario for method in block.methods))
+    parts = [columns[start : start + room] for start in range(0, len(columns), room)]
+    for place, part in enumerate(parts):
+        shown = seconds if place == len(parts) - 1 else {}
+        yield _table(scenario if place == 0 else "", part, methods, shown)
+
+
+def _table(
+    title: str, columns: Sequence[tuple[Block, str]], methods: list[str], seconds: Mapping[str, float]
+) -> Table:
+    table = Table(
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column("\nmethod", no_wrap=True)
     for block, metric in columns:
-        table.add_column(Text(f"{block.short_title}\n{metric}"), justify="right")
+        table.add_column(Text(f"{block.short_title}\n{metric}"), justify="right", min_width=len(metric))
     if seconds:
         table.add_column("\nseconds", justify="right")
-    for method in dict.fromkeys(method for block in of_scenario for method in block.methods):
+    for method in methods:
         cells = [_cell(block, method, metric) for block, metric in columns]
         if seconds:
             cells.append(Text(f"{seconds[method]:.1f}" if method in seconds else ""))
