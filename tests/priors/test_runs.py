@@ -104,6 +104,28 @@ def test_parts_are_refused_where_priors_are_switched_off(tmp_path: Path) -> None
         train(config_of(tmp_path / "run", "model.priors=false", "controls=[no_priors]"), tiny_host())
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_in_half_precision_they_count_as_precisely(precision: str, tmp_path: Path) -> None:
+    found = []
+    for chosen in (precision, "32-true"):
+        config = tiny_config(
+            tmp_path / chosen,
+            [SHOP, LIKES, FACTS],
+            *FEW,
+            f"trainer.precision={chosen}",
+            "controls=[priors_only]",
+            **PRIORS,
+            facts={"priors": ["shared_facts"]},
+        )
+        run = train(config, tiny_host())
+        counts = figures(run, "priors_only")
+        found.append([value for key, value in counts.items() if key[-2:] == ("warm", "ndcg@10")])
+        again = evaluate(EvaluateConfig(str(run), device="cpu"), tiny_host())
+        assert figures(again, "joint") == pytest.approx(figures(run, "joint"), rel=0.1, abs=0.03)
+    assert len(found[0]) >= 3
+    assert found[0] == pytest.approx(found[1], rel=0.05)
+
+
 def test_a_served_run_recommends_what_the_command_does(run: Path) -> None:
     one = restored(run)
     retriever = retriever_of(one)

@@ -172,7 +172,8 @@ class PriorMixture(nn.Module):
     def parameters_of(self, view: str) -> Tensor:
         """Logarithms of gates, and weights, of a view at both ends ``[2, 3 + P]``, for the part asked for."""
         place = int(self.part == PRIORS_ONLY), self.views.index(view)
-        return torch.stack([value_2VE[place] for value_2VE in self._values()], dim=1)
+        # Counts are told apart in full precision, whichever the network has.
+        return torch.stack([value_2VE[place].float() for value_2VE in self._values()], dim=1)
 
     @torch.no_grad()
     def set_parameters(self, view: str, value_EG: Tensor) -> None:
