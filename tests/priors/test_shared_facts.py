@@ -46,7 +46,7 @@ def known_facts(events: Events, *, context: bool = False) -> list[Fact]:
 def walked(head: int, relation: int, known: list[Fact], answers: list[Fact], n_items: int) -> torch.Tensor:
     """Scores of all tails, walk by walk."""
     own = [fact for fact in known if fact[0] == head]
-    had, facts_of = Counter(fact[1:] for fact in known), Counter(fact[0] for fact in known)
+    had, facts_of = Counter((fact[1], fact[2]) for fact in known), Counter(fact[0] for fact in known)
     chance_N = torch.zeros(n_items, dtype=torch.float64)
     for _, *shared in own:
         for other, *same in known:
@@ -54,7 +54,7 @@ def walked(head: int, relation: int, known: list[Fact], answers: list[Fact], n_i
                 continue
             for answering, asked, tail in answers:
                 if answering == other and asked == relation:
-                    chance_N[tail] += 1 / len(own) / had[tuple(shared)] / facts_of[other]
+                    chance_N[tail] += 1 / len(own) / had[shared[0], shared[1]] / facts_of[other]
     anywhere = [tail for _, asked, tail in answers if asked == relation]
     for tail in anywhere:
         chance_N[tail] += BACKOFF / len(anywhere)

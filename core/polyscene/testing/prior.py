@@ -96,7 +96,7 @@ class PriorSuite(ComponentSuite):
 
     def kinds(self) -> tuple[str, ...]:
         """The kinds of histories that there are for it."""
-        return (FACTS,) if self.component.build.of_facts else KINDS
+        return (FACTS,) if getattr(self.component.build, "of_facts", False) else KINDS
 
     def lacking(self) -> dict[str, DataError]:
         """What it says of the kinds of histories that it cannot read."""
