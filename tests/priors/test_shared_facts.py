@@ -17,7 +17,7 @@ from polyscene.data.windows import Windows
 from polyscene.evaluation.evaluator import network_and_past
 from polyscene.evaluation.requests import VALIDATION
 from polyscene.evaluation.run import evaluate
-from polyscene.priors import Prior
+from polyscene.priors import Prior, shared_facts
 from polyscene.priors.fitting import true_ndcg
 from polyscene.priors.mixture import PRIORS_ONLY
 from polyscene.priors.moments import facts_asked
@@ -92,6 +92,17 @@ def test_the_tail_that_is_asked_for_is_read_nowhere() -> None:
     asked = facts_asked(events, user, row)
     assert (asked.past.item_BT == events.n_items).all()
     assert torch.equal(asked.item_Q, events.item_R[row].long())
+
+
+@pytest.mark.parametrize("cells", [1, 300])
+def test_a_large_graph_is_asked_a_few_at_a_time(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = make_events(KIND)
+    prior = built(events)
+    user, row = (torch.from_numpy(array) for array in events.rows([Phase.TRAIN]))
+    asked = facts_asked(events, user, row)
+    at_once = prior(asked.past), prior(asked.past, asked.hidden)
+    monkeypatch.setattr(shared_facts, "_CELLS", cells)
+    torch.testing.assert_close((prior(asked.past), prior(asked.past, asked.hidden)), at_once)
 
 
 def test_without_facts_nothing_is_said() -> None:

@@ -21,6 +21,9 @@ from polyscene.priors.sparse import SparseMatrix
 from polyscene.registry.components import Component
 from polyscene.tasks.facts import RELATION
 
+# Numbers that are held at once for the queries of a batch; of a larger graph fewer queries are scored at a time.
+_CELLS = 1 << 26
+
 
 @dataclass
 class SharedFactsConfig(PriorConfig):
@@ -94,6 +97,16 @@ class SharedFacts(Prior):
             self.register_buffer(name, torch.from_numpy(array).to(device), persistent=False)
 
     def forward(self, past: Windows, hidden: Windows | None = None) -> Tensor:
+        cells = len(self.key_F) + len(self.tail_A) + self.n_heads + self.n_items
+        some = max(1, _CELLS // max(1, cells))
+        parts = [slice(start, start + some) for start in range(0, len(past.user_B), some)]
+        if len(parts) <= 1:
+            return self._scores(past, hidden)
+        return torch.cat(
+            [self._scores(past.some(part), None if hidden is None else hidden.some(part)) for part in parts]
+        )
+
+    def _scores(self, past: Windows, hidden: Windows | None) -> Tensor:
         relation_Q, there_Q = past.columns[RELATION][:, 0].long(), past.valid_BT[:, 0]
         there_Q = there_Q & (past.user_B < self.n_heads)  # later ones came after the count
         head_Q = past.user_B.clamp(max=self.n_heads - 1)
