@@ -52,6 +52,23 @@ def test_a_sweep_becomes_a_table_a_page_and_files(
 
 
 @pytest.mark.usefixtures("wide")
+def test_a_narrow_terminal_shows_all_columns_below_each_other(
+    sweep: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = []
+    for width in ("220", "60"):
+        monkeypatch.setenv("COLUMNS", width)
+        assert app.main(["compare", str(sweep), "--into", "page"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        figures.append(sorted(re.findall(r"\d+\.\d+|\d+,\d+", " ".join(lines))))
+        tables = [line for line in lines if "───" in line]
+        assert max(map(len, tables)) <= int(width)
+    assert len(tables) > 1
+    assert figures[0] == figures[1]
+    assert "…" not in " ".join(lines)
+
+
+@pytest.mark.usefixtures("wide")
 def test_what_is_printed_for_programs_stands_alone(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["compare", str(sweep), "--csv", "-", "--into", "page", "--filter", "scenario=shop"]) == 0
     captured = capsys.readouterr()

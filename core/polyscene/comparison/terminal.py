@@ -32,30 +32,38 @@ class _Shown:
 
 
 def print_comparison(comparison: Comparison, console: Console, title: str = "") -> None:
-    """The headline of each scenario, their mean, and costs, as many as there is room for; the page has all."""
+    """The headline of each scenario, their mean, and costs, below each other where a terminal is narrow."""
     entries = [entry for entry in comparison.entries if entry.figures.keys() & set(comparison.headlines)]
     names = [Text(entry.label or "the run", style="" if entry.own else "dim") for entry in entries]
     room = console.width - min(LONGEST_NAME, max((len(name) for name in names), default=0)) - PADDING
-    columns = everything = _columns(comparison, entries)
-    while len(columns) > 1 and sum(column.width for column in columns) > room:
-        columns = columns[:-1]
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", overflow="fold", max_width=LONGEST_NAME)
-    for column in columns:
-        table.add_column(Text(column.title), justify="right", no_wrap=True)
-    for number, name in enumerate(names):
-        table.add_row(name, *(column.cells[number] for column in columns))
-    console.print(table)
+    for place, columns in enumerate(_parts(_columns(comparison, entries), room)):
+        table = Table(title=(place == 0 and title) or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("", overflow="fold", max_width=LONGEST_NAME)
+        for column in columns:
+            table.add_column(Text(column.title), justify="right", no_wrap=True)
+        for number, name in enumerate(names):
+            table.add_row(name, *(column.cells[number] for column in columns))
+        console.print(table)
     console.print(Text(legend(comparison)), soft_wrap=True)
-    if len(columns) < len(everything) or len(comparison.headlines) < len(comparison.columns):
+    if len(comparison.headlines) < len(comparison.columns):
         console.print(Text("The page has all figures; --filter population=cold, say, shows some of them here."))
     for folder, reason in comparison.unfinished.items():
         line = reason.splitlines()[0] if reason else ""
         console.print(Text(f"left out: {folder}: {line}", style="yellow"), soft_wrap=True)
 
 
+def _parts(columns: list[_Shown], room: int) -> list[list[_Shown]]:
+    """The columns in order, in tables for which there is room; one that is wider still has one of its own."""
+    parts: list[list[_Shown]] = [[]]
+    for column in columns:
+        if parts[-1] and sum(one.width for one in (*parts[-1], column)) > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
 def _columns(comparison: Comparison, entries: list[Entry]) -> list[_Shown]:
-    """What is shown, the most important first."""
+    """What is shown, in order."""
     shown = []
     for column in comparison.headlines:
         title = f"{column.title.removesuffix(column.metric).strip()}\n{column.metric}"
