@@ -146,7 +146,9 @@ def test_a_damaged_event(place: str, opened: Open) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("UPDATE feedback_state SET schema_version = 9", "the log has schema version 9, this Polyscene reads 1"),
+        ("UPDATE feedback_state SET schema_version = 9", "version 9, this Polyscene reads 2\nuse the Polyscene that wrote it, or a newer one"),
+        ("UPDATE feedback_state SET schema_version = 1", "version 1, this Polyscene reads 2\nuse the Polyscene that wrote it$"),
+        ("ALTER TABLE feedback_state DROP COLUMN last_reaction", "no 'last_reaction' in 'feedback_state'"),
         ("DELETE FROM feedback_state", "there is 0 rows in 'feedback_state' in place of one"),
         ("ALTER TABLE feedback_events DROP COLUMN content", "no 'content' in 'feedback_events'"),
         ("DROP TABLE feedback_events", "no 'number' in 'feedback_events'"),

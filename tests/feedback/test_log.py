@@ -44,6 +44,16 @@ def test_an_event_is_kept_once(log: FeedbackLog) -> None:
     assert everything(log) == [(1, "click-1"), (2, "click-2"), (3, "click-3")]
 
 
+def test_the_last_that_is_no_impression(log: FeedbackLog) -> None:
+    seen = []
+    for events in ([impression(1)], [click(1), impression(2)], [click(1)], [impression(3)], [click(2, kind="skip")]):
+        log.append(events)
+        seen.append((log.last(), log.last_reaction()))
+    assert seen == [(1, 0), (3, 2), (3, 2), (4, 2), (5, 5)]
+    log.erase("42")
+    assert log.last_reaction() == 5
+
+
 def test_a_retry_may_be_stamped_anew(log: FeedbackLog) -> None:
     log.append([click(1, time=5.0)])
     assert log.append([click(1, time=9.0)]) == Appended(new=0, known=1)

@@ -85,6 +85,10 @@ class FeedbackLog(Protocol):
         """The number of the last event, also of one that was erased since; 0 where there never was one."""
         ...
 
+    def last_reaction(self) -> int:
+        """As :meth:`last`, of the last event that is no impression: of most lists nothing else comes."""
+        ...
+
     def counts(self) -> list[Counted]:
         """What the log holds, by scenario and kind."""
         ...

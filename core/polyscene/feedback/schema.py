@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from polyscene.errors import FeedbackError
 
-VERSION = 1
+VERSION = 2
 _Long = BigInteger().with_variant(Integer, "sqlite")  # SQLite's INTEGER has 64 bits, and is the row's own key
 
 _TABLES = MetaData()
@@ -29,6 +29,7 @@ STATE = Table(
     _TABLES,
     Column("schema_version", Integer, nullable=False),
     Column("last", _Long, nullable=False),
+    Column("last_reaction", _Long, nullable=False),
 )
 """One row. Whoever appends locks it, which gives numbers in the order of commits, without gaps."""
 
@@ -67,30 +68,30 @@ def is_there(connection: Connection, where: str, *, shared: bool) -> bool:
     for table in _TABLES.tables.values():
         columns = {column["name"] for column in found.get_columns(table.name)} if table.name in names else set()
         missing = [column.name for column in table.columns if column.name not in columns]
-        # A newer log says so itself, whatever else it holds.
-        if missing and not (table is EVENTS and _version(connection, where) > VERSION):
+        # A log of another version says so itself, whatever else it holds.
+        if table is STATE and "schema_version" not in missing:
+            _check_version(connection, where)
+        if missing:
             raise _foreign(where, f"no '{missing[0]}' in '{table.name}'")
-    version = _version(connection, where)
-    if version != VERSION:
-        raise FeedbackError(
-            f"the log has schema version {version}, this Polyscene reads {VERSION}",
-            where=where,
-            fix="use the Polyscene that wrote it, or a newer one",
-        )
     return True
 
 
 def create(connection: Connection) -> None:
     """Make an empty log."""
     _TABLES.create_all(connection)
-    connection.execute(insert(STATE).values(schema_version=VERSION, last=0))
+    connection.execute(insert(STATE).values(schema_version=VERSION, last=0, last_reaction=0))
 
 
-def _version(connection: Connection, where: str) -> int:
+def _check_version(connection: Connection, where: str) -> None:
     versions = connection.execute(select(STATE.c.schema_version)).scalars().all()
     if len(versions) != 1:
         raise _foreign(where, f"{len(versions)} rows in '{STATE.name}' in place of one")
-    return versions[0]
+    if versions[0] != VERSION:
+        raise FeedbackError(
+            f"the log has schema version {versions[0]}, this Polyscene reads {VERSION}",
+            where=where,
+            fix="use the Polyscene that wrote it" + (", or a newer one" if versions[0] > VERSION else ""),
+        )
 
 
 def _foreign(where: str, found: str) -> FeedbackError:

@@ -70,7 +70,7 @@ def best_of_blocks(blocks: Iterable[tuple[int, Tensor]], wanted: Wanted, code_N:
     for first, block_BC in blocks:
         score_BC, stop = comparable(block_BC), first + block_BC.shape[1]
         if wanted.masked is not None:
-            inside = wanted.masked.between(first, stop)
+            inside = wanted.masked if stop - first == len(code_N) else wanted.masked.between(first, stop)
             score_BC[inside.row_M, inside.item_M] = -torch.inf
         if wanted.candidates_N is not None:
             score_BC.masked_fill_(~wanted.candidates_N[..., first:stop], -torch.inf)

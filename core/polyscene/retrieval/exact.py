@@ -32,6 +32,8 @@ class Exact:
 
     def search(self, query_Be: Tensor, wanted: Wanted) -> Best:
         """The best items of all, in the order of a full ranking."""
+        if len(query_Be) <= _REQUESTS:
+            return self._search(query_Be.float(), wanted)
         row_B = torch.arange(len(query_Be), device=query_Be.device)
         parts = [self._search(query_Be[row_R].float(), wanted.rows(row_R)) for row_R in row_B.split(_REQUESTS)]
         return Best.join(parts)

@@ -110,11 +110,12 @@ class Live:
         return taken
 
     def _take_events(self) -> int:
-        last = self.log.last()
+        # Nearly all that is new are impressions of these very answers, of which nothing but policies learn.
+        learn = self.choices.learn
+        last = self.log.last() if learn else self.log.last_reaction()
         if last <= self._event_cursor:
             return 0
-        # Nearly all that is new are impressions of these very answers, of which nothing but policies learn.
-        kinds, taken = () if self.choices.learn else REACTIONS, 0
+        kinds, taken = () if learn else REACTIONS, 0
         for logged in self.log.read(self._event_cursor, until=last, kinds=kinds):
             events = [one.event for one in logged]
             self.engine.observe(events)

@@ -103,7 +103,7 @@ class Engine:
         known = [shelf.position[one] for one in exclude if one in shelf.position]
         if scenario not in self._unit:
             self._unit[scenario] = functional.normalize(self.retriever.catalogues[scenario].all(), dim=-1)
-        unit_Nd, item_M = self._unit[scenario], torch.tensor([own, *known], device=shelf.model.device)
+        unit_Nd, item_M = self._unit[scenario], torch.tensor([own, *known], device=shelf.device)
         masked = Pairs(torch.zeros_like(item_M), item_M)
         wanted = Wanted(k, item_M[:1], masked, shelf.filters.mask(filters or {}))
         best = best_of_blocks([(0, (unit_Nd @ unit_Nd[own]).unsqueeze(0))], wanted, self.retriever.codes[scenario])
@@ -183,7 +183,7 @@ class Engine:
         """
         shelf = self._shelf(scenario)
         rows = torch.tensor([self._item(shelf, item) for item in items], dtype=torch.int64)
-        return self.retriever.catalogues[scenario].take(rows.to(shelf.model.device))
+        return self.retriever.catalogues[scenario].take(rows.to(shelf.device))
 
     def _asked(self, request: Request) -> tuple[str, Asked]:
         if request.scenario is not None:

@@ -19,7 +19,7 @@ from polyscene.serving.engine.shelf import Shelf
 
 def query_of(shelf: Shelf, asked: Sequence[Asked]) -> Query:
     """What B requests ask, under the view of the first."""
-    device, user_B = shelf.model.device, torch.tensor([one.user for one in asked])
+    device, user_B = shelf.device, torch.tensor([one.user for one in asked])
     pasts, past = _Pasts(shelf, asked, user_B), None
     if shelf.model.mixture(shelf.name) is not None:
         past = pasts.windows(max(1, min(LONGEST, int(pasts.count_B.max()))))
@@ -37,7 +37,7 @@ class _Pasts:
     """The pasts of B requests: rows of the data, then X further steps one request after the other."""
 
     def __init__(self, shelf: Shelf, asked: Sequence[Asked], user_B: Tensor) -> None:
-        self.shelf, self.user_B, device = shelf, user_B.to(shelf.model.device), shelf.model.device
+        self.shelf, self.user_B, device = shelf, user_B.to(shelf.device), shelf.device
         steps = [one.read.steps for one in asked]
         self.start_B = torch.tensor([one.read.start for one in asked], device=device)
         self.rows_B = torch.tensor([one.read.stop - one.read.start for one in asked], device=device)
@@ -80,12 +80,12 @@ def _left_out(shelf: Shelf, asked: Sequence[Asked]) -> Pairs | None:
     if shelf.own_item_U is not None:
         own_item_B = shelf.own_item_U[[one.user for one in asked]]
         pairs += [(row, item) for row, item in enumerate(own_item_B.tolist()) if item >= 0]
-    row_M, item_M = torch.tensor(pairs, dtype=torch.int64, device=shelf.model.device).view(-1, 2).unbind(1)
+    row_M, item_M = torch.tensor(pairs, dtype=torch.int64, device=shelf.device).view(-1, 2).unbind(1)
     if seen:
         bounds = [(past.start, past.stop) for _, past in seen]
-        start_S, stop_S = torch.tensor(bounds, device=shelf.model.device).unbind(1)
+        start_S, stop_S = torch.tensor(bounds, device=shelf.device).unbind(1)
         had = Pairs.of_windows(shelf.events.item_R, start_S, stop_S)
-        rows_S = torch.tensor([row for row, _ in seen], device=shelf.model.device)
+        rows_S = torch.tensor([row for row, _ in seen], device=shelf.device)
         row_M, item_M = torch.cat([row_M, rows_S[had.row_M]]), torch.cat([item_M, had.item_M])
     return Pairs(row_M, item_M) if len(row_M) else None
 

@@ -54,10 +54,10 @@ class Shelf:
         model: PolysceneModel,
     ) -> None:
         self.name, self.loaded, self.counted, self.own_item_U = name, loaded, counted, own_item_U
-        self.session, self.model = session, model
+        self.session, self.model, self.device = session, model, model.device
         self.live: dict[str, Steps] = {}
         self.texts: dict[str, Tensor] = {}
-        self.events: Events = loaded.events.to(model.device)
+        self.events: Events = loaded.events.to(self.device)
         self.start_UP = loaded.events.start_UP.numpy()
         self.ids: list[str] = loaded.tables.items["item_id"].tolist()
         self.position = {item: row for row, item in enumerate(self.ids)}
@@ -66,7 +66,7 @@ class Shelf:
         self.users, self.stranger = {user: row for row, user in enumerate(users)}, len(users)
         self.blank = int(self.start_UP[self.stranger, Phase.TRAIN])
         self.titles = title_array(loaded.tables.items)
-        self.filters = Filters(loaded.tables.items, loaded.scenario.item_columns, model.device)
+        self.filters = Filters(loaded.tables.items, loaded.scenario.item_columns, self.device)
         self.views = {view.name: view for view in loaded.scenario.views}
         self.graph = (loaded.whole or loaded).graph
         self.by_text = reads_texts(model, name, loaded)
