@@ -8,11 +8,13 @@ feedback through the log, in three rounds, with ``polyscene update`` after each;
 histories that hold everything before it, which all methods read. NDCG@10 of these new rows, and of the kept rows:
 the validation rows of the first run.
 
-``frozen`` never learns again. ``update`` has the defaults: adapters and heads, replay and distillation; ``naive``
-has neither. ``with encoders`` lets the encoders of the scenario learn as well (``learn.encoders=true``). ``trained
-again`` is a new run on all that the others were fed; it has learned from the kept rows, so they say nothing of it.
-It alone counts the later ratings in popularity and priors. What updates learn is taken here whatever is decided;
-how often it would have been is a figure of its own. Finished parts are remembered (``--folder``).
+``frozen`` never learns again. ``counting alone`` lets popularity and priors count what was fed and learns nothing.
+``update`` has the defaults: it counts, and adapters and heads learn, with replay and distillation; ``naive`` has
+neither of these two. ``with encoders`` lets the encoders of the scenario learn as well (``learn.encoders=true``).
+``trained again`` is a new run on all that the others were fed; it has learned from the kept rows, so they say
+nothing of it. What updates learn is taken here whatever is decided; how often it would have been is a figure of
+its own. Updates hold out the latest fifth of what is new, which is learned and counted by the next. Finished parts
+are remembered (``--folder``).
 """
 
 from __future__ import annotations
@@ -46,22 +48,26 @@ from polyscene.data.files import atomic_path
 from polyscene.feedback import Reaction, open_log
 from polyscene.registry.discovery import GROUP, Candidate
 from polyscene.registry.host import Host, load_host
+from polyscene.serving.counting import read_update
 from polyscene.serving.deployment import Deployment
+from polyscene.serving.reactions.reading import Row
+from polyscene.serving.reactions.rows import rows_of
 from polyscene.training.reporter import Reporter
 from polyscene.training.restore import restore
 from polyscene.training.run import train
 from polyscene.updating.config import LearnConfig, UpdateConfig
 from polyscene.updating.joining import join, settle_in
-from polyscene.updating.reading import Row
-from polyscene.updating.rows import rows_of
 from polyscene.updating.run import update
 from polyscene.updating.scenario import Measure
 
 COMMAND = "python -m benchmarks.quality.updating"
 FIRST, ROUNDS = 0.6, (0.7, 0.8, 0.9)
 STEPS = 300
+COUNTING = "counting alone"
 METHODS: dict[str, dict[str, Any]] = {
+    COUNTING: {"lr": 0.0},
     "update": {},
+    "update, without counting": {},
     "naive": {"replay": 0.0, "distill": 0.0},
     "update, with encoders": {"encoders": True},
     "naive, with encoders": {"replay": 0.0, "distill": 0.0, "encoders": True},
@@ -130,13 +136,14 @@ class World:
         model, loaded, config = restored.model("joint"), restored.loaded.scenarios[NAME], UpdateConfig()
         later = [(start, row) for start, row in self.rows if start >= known]
         found = [row for _, row in later]
-        rows = rows_of(found, loaded, model.main_task(NAME), config, Counter(), people=False)
+        rows = rows_of(found, loaded, model.main_task(NAME), Counter(), people=False)
         last = {row.number for start, row in later if start == ROUNDS[-1]}
         held_X = np.array([number in last for number in rows.number_X.tolist()])
         joined = join(loaded, rows, held_X)
         settle_in(restored.session, model, joined)
         measure = Measure(restored.session, model, joined, config, len(loaded.tables.items))
-        return {NEW: fmean(measure.held().values()), KEPT: fmean(measure.kept().values())}
+        counted = read_update(run)["scenarios"].get(NAME, {}).get("counted", 0)
+        return {NEW: fmean(measure.held(counted).values()), KEPT: fmean(measure.kept().values())}
 
     def updated(self, method: str) -> dict[str, float]:
         """The figures after all rounds."""
@@ -149,6 +156,7 @@ class World:
             promotion="never",
             device="cpu",
             seed=self.seed,
+            count="without counting" not in method,
             learn=LearnConfig(**METHODS[method]),
         )
         taken = 0

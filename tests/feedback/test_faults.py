@@ -146,8 +146,8 @@ def test_a_damaged_event(place: str, opened: Open) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("UPDATE feedback_state SET schema_version = 9", "version 9, this Polyscene reads 2\nuse the Polyscene that wrote it, or a newer one"),
-        ("UPDATE feedback_state SET schema_version = 1", "version 1, this Polyscene reads 2\nuse the Polyscene that wrote it$"),
+        ("UPDATE feedback_state SET schema_version = 9", "reads 2\nuse the Polyscene that wrote it, or a newer"),
+        ("UPDATE feedback_state SET schema_version = 1", "reads 2\nuse the Polyscene that wrote it$"),
         ("ALTER TABLE feedback_state DROP COLUMN last_reaction", "no 'last_reaction' in 'feedback_state'"),
         ("DELETE FROM feedback_state", "there is 0 rows in 'feedback_state' in place of one"),
         ("ALTER TABLE feedback_events DROP COLUMN content", "no 'content' in 'feedback_events'"),

@@ -46,7 +46,8 @@ def test_an_event_is_kept_once(log: FeedbackLog) -> None:
 
 def test_the_last_that_is_no_impression(log: FeedbackLog) -> None:
     seen = []
-    for events in ([impression(1)], [click(1), impression(2)], [click(1)], [impression(3)], [click(2, kind="skip")]):
+    skip = click(2, kind="skip")
+    for events in ([impression(1)], [click(1), impression(2)], [click(1)], [impression(3)], [skip]):
         log.append(events)
         seen.append((log.last(), log.last_reaction()))
     assert seen == [(1, 0), (3, 2), (3, 2), (4, 2), (5, 5)]

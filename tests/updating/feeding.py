@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from polyscene.config.schema import DataConfig
 from polyscene.feedback import Event, Reaction, open_log
 from polyscene.registry.host import Host
+from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine
+from polyscene.serving.startup import load_engine
 from polyscene.training.reporter import Reporter
-from polyscene.training.restore import restore
 from polyscene.updating.config import LearnConfig, UpdateConfig
 from polyscene.updating.run import Outcome, update
 from tests import tiny_plugin
@@ -61,8 +61,8 @@ def updated(deployment: Deployment, **given: Any) -> Outcome:
 
 def engine_of(deployment: Deployment, version: str, host: Host | None = None) -> Engine:
     """A version as it is served."""
-    run = restore(str(deployment.path_of(version)), host or tiny_host(), root="", data=DataConfig(), device="cpu")
-    return Engine.of_run(run, version=version)
+    config = ServeConfig(deployment=str(deployment.folder), device="cpu", texts=False)
+    return load_engine(deployment, version, config, host or tiny_host())[0]
 
 
 def everything(folder: Path) -> dict[str, bytes]:

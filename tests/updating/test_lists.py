@@ -14,14 +14,14 @@ from polyscene.data.phases import Phase
 from polyscene.feedback import Impression, Reaction
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Answer, Request
+from polyscene.serving.reactions.reading import Row
+from polyscene.serving.reactions.rows import rows_of
 from polyscene.training.restore import restore
 from polyscene.updating.config import UpdateConfig
 from polyscene.updating.decision import decide
 from polyscene.updating.joining import bind_rows, join, settle_in, subject_of
 from polyscene.updating.kept import Compared, compare
-from polyscene.updating.reading import Row
 from polyscene.updating.replayed import Estimated, Lists, Placed, estimate, lists_of, place
-from polyscene.updating.rows import rows_of
 from tests.tiny import ADS, LIKES, PEOPLE, SHOP, tiny_host
 from tests.updating.feeding import FIRST, engine_of
 
@@ -53,7 +53,7 @@ def test_lists_are_placed_as_they_were_shown(deployment: Deployment, name: str) 
     model, loaded = run.model("joint"), run.loaded.scenarios[name]
     people = run.session.subject(name, loaded).own_item_U is not None
     assert people == (name == PEOPLE)
-    rows = rows_of(found, loaded, model.main_task(name), UpdateConfig(), Counter(), people=people)
+    rows = rows_of(found, loaded, model.main_task(name), Counter(), people=people)
     assert len(rows) == len(found)
     joined = join(loaded, rows, np.zeros(len(rows), dtype=bool), strangers)
     settle_in(run.session, model, joined)

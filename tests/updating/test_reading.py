@@ -13,10 +13,9 @@ import torch
 
 from polyscene.data.phases import Phase
 from polyscene.feedback import Impression, Reaction, open_log
-from polyscene.updating.config import UpdateConfig
+from polyscene.serving.reactions.reading import Feedback, Row, read_feedback
+from polyscene.serving.reactions.rows import NewRows, rows_of
 from polyscene.updating.joining import join
-from polyscene.updating.reading import Feedback, Row, read_feedback
-from polyscene.updating.rows import NewRows, rows_of
 from tests.tiny import ADS, LIKES, SHOP, tiny_model
 
 NOW = 1_800_000_000.0
@@ -76,7 +75,7 @@ def made(name: str, events: list[Reaction], **given: Any) -> tuple[NewRows, Coun
         Row(number, one.user, one.item, one.kind, one.value, one.time) for number, one in enumerate(events, 1)
     ]
     task, one = model.main_task(name), loaded.scenarios[name]
-    return rows_of(found, one, task, UpdateConfig(**given), passed, people=False, now=NOW), passed, one
+    return rows_of(found, one, task, passed, people=False, now=NOW, **given), passed, one
 
 
 def test_rows_of_a_task_that_ranks() -> None:

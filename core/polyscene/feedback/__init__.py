@@ -6,12 +6,13 @@ list that was shown and a :class:`Reaction` for what a user did.
 
 from __future__ import annotations
 
-from polyscene.feedback.events import KINDS, REACTIONS, Event, Impression, Kind, Reaction, ReactionKind
+from polyscene.feedback.events import KINDS, NOBODY, REACTIONS, Event, Impression, Kind, Reaction, ReactionKind
 from polyscene.feedback.log import WAIT_S, Appended, Counted, FeedbackLog, Logged, open_log
 from polyscene.feedback.mapping import from_mapping, to_mapping
 
 __all__ = [
     "KINDS",
+    "NOBODY",
     "REACTIONS",
     "WAIT_S",
     "Appended",

@@ -13,6 +13,8 @@ LONGEST = 200
 """Characters of an id or a name."""
 _LATEST = 1e11  # unix seconds; a clock in milliseconds lies far beyond it
 
+NOBODY = "anonymous"
+"""Stands for a user who was shown a list and has no id."""
 ReactionKind = Literal["click", "purchase", "rating", "skip", "view"]
 Kind = Literal["impression", "click", "purchase", "rating", "skip", "view"]
 REACTIONS: tuple[ReactionKind, ...] = get_args(ReactionKind)

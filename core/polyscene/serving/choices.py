@@ -30,13 +30,14 @@ class Choices:
         plan: who chooses.
         registry: knows the policies.
         engine: the version.
+        item_cursor: how far the engine has taken in the items that arrived.
 
     Raises:
         ConfigError: there is no such policy, or an option is wrong.
     """
 
-    def __init__(self, plan: Plan, registry: Registry, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, plan: Plan, registry: Registry, engine: Engine, *, item_cursor: int = 0) -> None:
+        self.engine, self.item_cursor = engine, item_cursor
         self._best = Chooser(Greedy(PolicyConfig()), NONE)
         self._choosers: dict[_Key, Chooser] = {}
         self._learners: dict[_Key, Learner] = {}

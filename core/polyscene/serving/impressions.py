@@ -7,14 +7,12 @@ import time
 import uuid
 
 from polyscene.errors import FeedbackError
-from polyscene.feedback import Impression
+from polyscene.feedback import NOBODY, Impression
 from polyscene.serving.appending import Appender
 from polyscene.serving.choosing import Chosen
 from polyscene.serving.engine import Answer, Request
 from polyscene.serving.queueing import Busy
 
-NOBODY = "anonymous"
-"""Stands in the log for who asked without an id."""
 _PATIENCE_S = 0.5
 
 

@@ -27,7 +27,7 @@ class Live:
     workers, a restart and a version that is just being loaded all come to know the same in the same way.
 
     Args:
-        choices: what chooses in front of an engine that is fresh, as its run left it.
+        choices: what chooses in front of an engine that is fresh: it has taken in items at most.
         deployment: where items are kept.
         log: what users did.
     """
@@ -37,7 +37,7 @@ class Live:
         self.arrivals = Arrivals(deployment)
         self._erased = deployment.folder / ERASED
         self._erasures = self._erased_size()
-        self._item_cursor = self._event_cursor = 0
+        self._item_cursor, self._event_cursor = choices.item_cursor, 0
         self._retry_at = 0.0
         self.trouble = ""
         """Why it does not know the latest, where it does not."""
@@ -99,14 +99,7 @@ class Live:
             self._erasures = after
 
     def _take_items(self) -> int:
-        taken = 0
-        for end, scenario, rows in self.arrivals.after(self._item_cursor):
-            try:
-                self.engine.put_items(scenario, rows)
-            except PolysceneError as error:
-                # Another version may lack the scenario or ask for other columns; the rest is taken all the same.
-                self.arrivals.complain(error)
-            self._item_cursor, taken = end, taken + len(rows)
+        self._item_cursor, taken = take_items(self.engine, self.arrivals, self._item_cursor)
         return taken
 
     def _take_events(self) -> int:
@@ -126,6 +119,19 @@ class Live:
 
     def _erased_size(self) -> int:
         return self._erased.stat().st_size if self._erased.exists() else 0
+
+
+def take_items(engine: Engine, arrivals: Arrivals, cursor: int) -> tuple[int, int]:
+    """Let an engine know the items that arrived after ``cursor``; the new cursor, and how many there were."""
+    taken = 0
+    for end, scenario, rows in arrivals.after(cursor):
+        try:
+            engine.put_items(scenario, rows)
+        except PolysceneError as error:
+            # Another version may lack the scenario or ask for other columns; the rest is taken all the same.
+            arrivals.complain(error)
+        cursor, taken = end, taken + len(rows)
+    return cursor, taken
 
 
 def warm(engine: Engine, *, texts: bool) -> None:

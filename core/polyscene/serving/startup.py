@@ -10,11 +10,13 @@ from pathlib import Path
 from polyscene.errors import CheckpointError, ConfigError, PolysceneError, ServingError
 from polyscene.experiments.plan import Plan
 from polyscene.registry.host import Host
+from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.choices import Choices
 from polyscene.serving.config import LOOPBACK, ServeConfig
+from polyscene.serving.counting import count_feedback
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine
-from polyscene.serving.live import warm
+from polyscene.serving.live import take_items, warm
 from polyscene.serving.sharing import share_tensors
 from polyscene.training.restore import find_run, restore
 
@@ -55,19 +57,34 @@ def loader(deployment: Deployment, config: ServeConfig, host: Host, plan: Plan) 
     """What loads a version, ready to answer, with what chooses in front of it."""
 
     def load(version: str) -> Choices:
-        run = restore(
-            str(deployment.path_of(version)), host, root=config.root, data=config.data, device=config.device
-        )
-        engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
+        engine, item_cursor = load_engine(deployment, version, config, host)
         warm(engine, texts=config.texts)
         if config.workers > 1:
             try:
                 share_tensors(engine, deployment.folder / SHARED / version)
             except ServingError as error:  # it costs memory, and answers are the same
                 _LOG.warning("workers hold tensors of their own: %s", error)
-        return Choices(plan, host.registry, engine)
+        return Choices(plan, host.registry, engine, item_cursor=item_cursor)
 
     return load
+
+
+def load_engine(deployment: Deployment, version: str, config: ServeConfig, host: Host) -> tuple[Engine, int]:
+    """The engine of a version, with the items that arrived and the feedback that the version counts.
+
+    Returns:
+        The engine, and how far it has taken in what arrived.
+
+    Raises:
+        PolysceneError: the version cannot be loaded, or what it counts cannot be read.
+    """
+    path = deployment.path_of(version)
+    run = restore(str(path), host, root=config.root, data=config.data, device=config.device)
+    engine = Engine.of_run(run, version=version, retrieval=config.retrieval)
+    # Before what they got is counted.
+    item_cursor, _ = take_items(engine, Arrivals(deployment), 0)
+    count_feedback(engine, path, log_address(config))
+    return engine, item_cursor
 
 
 def load_promoted(

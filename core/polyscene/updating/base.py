@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from polyscene.errors import ConfigError
 from polyscene.serving.config import ServeConfig
+from polyscene.serving.counting import read_update
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.startup import Say, choose_version
 from polyscene.training.restore import find_run
 from polyscene.updating.config import UpdateConfig
-from polyscene.updating.version import read_update
 
 
 def serving(config: UpdateConfig) -> ServeConfig:

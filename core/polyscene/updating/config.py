@@ -67,6 +67,9 @@ class UpdateConfig:
     skips are negatives; where it ranks, there is no such row, and they are passed over."""
     positive_from: float | None = None
     """Ratings below this are passed over where a task ranks; null learns from all, as training does."""
+    count: bool = True
+    """Whether what priors and popularity count follows the feedback. Where what was learned is not taken, counting
+    alone is, if held-out rows are ranked better by it."""
     least: int = bounded(50, at_least=1)
     """New rows of a scenario with which it is worth to begin."""
     held: float = bounded(0.2, at_least=0.01, at_most=0.9)

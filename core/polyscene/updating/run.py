@@ -13,18 +13,18 @@ from polyscene.feedback import FeedbackLog, open_log
 from polyscene.model import PolysceneModel
 from polyscene.registry.host import Host
 from polyscene.serving.arrivals import Arrivals
+from polyscene.serving.counting import read_update
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.engine import Engine
 from polyscene.serving.live import warm
-from polyscene.serving.startup import log_address
+from polyscene.serving.reactions.reading import Feedback, Row, read_feedback
+from polyscene.serving.startup import load_engine, log_address
 from polyscene.training.reporter import Reporter
 from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.strategy import JOINT
 from polyscene.updating.base import base_version, serving
 from polyscene.updating.config import UpdateConfig
-from polyscene.updating.reading import Feedback, read_feedback
 from polyscene.updating.scenario import Updated, cannot_learn, prepare, update_scenario
-from polyscene.updating.version import BY, read_update, updating, write_version
+from polyscene.updating.version import BY, updating, write_version
 
 
 @dataclass
@@ -127,11 +127,15 @@ class _Update:
             if reason:
                 self.outcome.waits[name] = reason
                 continue
+            after = self._known(name).get("to", 0)
             prepared = prepare(
                 run.session,
                 model.main_task(name),
                 loaded,
                 feedback,
+                earlier=self._earlier(name, after),
+                after=after,
+                counted=self._known(name).get("counted", 0),
                 arrived=arrived.get(name, ()),
                 config=self.config,
             )
@@ -149,7 +153,7 @@ class _Update:
                     first=self._known(name).get("first"),
                     progress=bar,
                 )
-            if not updated.decision.promote:
+            if not updated.decision.promote or updated.counts_alone:
                 updated.learned.undo()
             self.outcome.updated[name] = updated
 
@@ -163,7 +167,7 @@ class _Update:
             for one in kept.values():
                 one.learned.redo()
         if kept:
-            changed = [tensor for one in kept.values() for tensor in one.learned.tensors]
+            changed = [tensor for one in kept.values() if not one.counts_alone for tensor in one.learned.tensors]
             place = write_version(work, self.folder, label, model, changed=changed, facts=self._facts(kept))
             self._check_erased(kept)
             self.outcome.version = self.deployment.adopt(place, by=BY)
@@ -176,12 +180,18 @@ class _Update:
 
     def _try(self) -> None:
         """Load the version as a server does, and answer a request of each scenario: it is as good as it says."""
-        place, config = self.deployment.path_of(self.outcome.version), self.config
-        run = restore(str(place), self.host, root="", data=config.data, device=config.device)
-        warm(Engine.of_run(run, version=self.outcome.version), texts=False)
+        engine, _ = load_engine(self.deployment, self.outcome.version, serving(self.config), self.host)
+        warm(engine, texts=False)
 
     def _keeps(self) -> bool:
         return self.config.keep_refused or self.config.promotion == "never"
+
+    def _earlier(self, name: str, after: int) -> list[Row]:
+        """What the log told of a scenario before what is new."""
+        if not after:
+            return []
+        found = read_feedback(self.log, {name: 0}, after, self.config.kinds, scenario=name)
+        return found[name].rows if name in found else []
 
     def _known(self, name: str) -> dict[str, Any]:
         """What earlier updates of a scenario left."""
@@ -198,12 +208,16 @@ class _Update:
 
     def _told(self, name: str, one: Updated) -> dict[str, Any]:
         first = self._known(name).get("first")
+        before = self._known(name).get("to", 0)
         return {
-            "from": self._known(name).get("to", 0),
-            "to": one.prepared.learned_to,
+            "from": before,
+            "to": before if one.counts_alone else one.prepared.learned_to,
+            "counted": one.counted,
+            "kinds": list(self.config.kinds),
+            "positive_from": self.config.positive_from,
             "seen": one.prepared.feedback.last,
             "first": first if first is not None else (one.kept.old if one.kept else None),
-            "learned_rows": int((~one.prepared.held_X).sum()),
+            "learned_rows": 0 if one.counts_alone else int((one.prepared.new_X & ~one.prepared.held_X).sum()),
             "held_rows": int(one.prepared.held_X.sum()),
             "passed": dict(+one.prepared.passed),
             "kept": None if one.kept is None else asdict(one.kept),

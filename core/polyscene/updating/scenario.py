@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from polyscene.evaluation.evaluator import TOP
 from polyscene.evaluation.subject import Subject
 from polyscene.feedback import Impression
 from polyscene.model import PolysceneModel
+from polyscene.serving.reactions.laying import counted_with
+from polyscene.serving.reactions.reading import Feedback, Row
+from polyscene.serving.reactions.rows import NewRows, rows_of
 from polyscene.tasks.task import PairTask, Task
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
@@ -22,9 +25,7 @@ from polyscene.updating.decision import Decision, decide
 from polyscene.updating.joining import Joined, bind_rows, join, settle_in, subject_of, with_arrivals
 from polyscene.updating.kept import Compared, compare, figures
 from polyscene.updating.learning import Learned, learn_rows
-from polyscene.updating.reading import Feedback
 from polyscene.updating.replayed import Estimated, Lists, Placed, estimate, lists_of, place
-from polyscene.updating.rows import NewRows, rows_of
 
 Arrived = Sequence[Sequence[Mapping[str, Any]]]
 
@@ -36,8 +37,10 @@ class Prepared:
     Args:
         loaded: its data with the items that came.
         feedback: what is new.
-        rows: of it, those that are learned from or held out.
+        rows: all that the log ever told; of what is new, rows are learned from or held out.
         held_X: bool, which are held out.
+        after: number of the last event that earlier updates learned from.
+        counted: number of the last event that the version before counts.
         passed: how many events are passed over, by reason.
         people: whether users are among the items.
         waits: why nothing is learned; empty where something is.
@@ -50,6 +53,13 @@ class Prepared:
     passed: Counter[str]
     people: bool
     waits: str
+    after: int = 0
+    counted: int = 0
+
+    @property
+    def new_X(self) -> np.ndarray:
+        """bool ``[X]``: the rows that no update learned from."""
+        return self.rows.number_X > self.after
 
     @property
     def learned_to(self) -> int:
@@ -67,6 +77,8 @@ class Updated:
         lists: what the lists of the log say.
         decision: whether it is taken.
         learned: what learning changed.
+        counted: number of the last event that the new version counts.
+        counts_alone: whether it is the old model that is taken, with new counts.
     """
 
     prepared: Prepared
@@ -75,6 +87,8 @@ class Updated:
     lists: Estimated
     decision: Decision
     learned: Learned
+    counted: int
+    counts_alone: bool = False
 
 
 def cannot_learn(model: PolysceneModel, name: str, loaded: LoadedScenario) -> str:
@@ -97,18 +111,35 @@ def prepare(
     loaded: LoadedScenario,
     feedback: Feedback,
     *,
+    earlier: Sequence[Row] = (),
+    after: int = 0,
+    counted: int = 0,
     arrived: Arrived,
     config: UpdateConfig,
 ) -> Prepared:
-    """A scenario's new rows, of which the latest are held out."""
+    """A scenario's new rows, of which the latest are held out, and those that are known from before.
+
+    Args:
+        session: config and plugins of the run.
+        task: the scenario's first task.
+        loaded: the run's data.
+        feedback: what came after ``after``.
+        earlier: what came until then.
+        after: number of the last event that earlier updates learned from.
+        counted: number of the last event that the version before counts.
+        arrived: items that came.
+        config: what is passed over, and how much is held out.
+    """
     name, passed = loaded.scenario.name, Counter(feedback.passed)
     loaded = with_arrivals(loaded, arrived)
     people = session.subject(name, loaded).own_item_U is not None
-    rows = rows_of(feedback.rows, loaded, task, config, passed, people=people)
-    held = max(1, round(config.held * len(rows)))
+    found = [*earlier, *feedback.rows]
+    rows = rows_of(found, loaded, task, passed, people=people, positive_from=config.positive_from, after=after)
+    count = int((rows.number_X > after).sum())
+    held = max(1, round(config.held * count))
     held_X = np.arange(len(rows)) >= len(rows) - held
-    waits = "" if len(rows) >= config.least else f"{len(rows)} new rows, fewer than least={config.least}"
-    return Prepared(loaded, feedback, rows, held_X, passed, people, waits)
+    waits = "" if count >= config.least else f"{count} new rows, fewer than least={config.least}"
+    return Prepared(loaded, feedback, rows, held_X, passed, people, waits, after, counted)
 
 
 def update_scenario(
@@ -133,20 +164,34 @@ def update_scenario(
         progress: receives the number of finished steps.
     """
     shown = prepared.feedback.shown[-config.offpolicy.lists :]
-    joined = join(prepared.loaded, prepared.rows, prepared.held_X, () if prepared.people else _users(shown))
+    others = () if prepared.people else _users(shown)
+    joined = join(prepared.loaded, prepared.rows, prepared.held_X, others, after=prepared.after)
     settle_in(session, model, joined)
     lists = lists_of(joined, shown, prepared.feedback.brought, config.offpolicy.reward)
     measure = Measure(session, model, joined, config, own_items)
-    kept_before, held_before, placed_before = measure.kept(), measure.held(), measure.placed(lists)
+    before, counted = prepared.counted, max(prepared.counted, prepared.learned_to * config.count)
+    kept_before, held_before, placed_before = measure.kept(), measure.held(before), measure.placed(lists, before)
+    held_counted = measure.held(counted)
     bind_rows(session, model, joined, joined.learned)
+    model.observe(measure.name, subject_of(session, joined, None).events, Phase)
     learned = learn_rows(
         model, joined, config.learn, rated=prepared.rows.rated, seed=config.seed, progress=progress
     )
-    held_after, placed_after, kept_after = measure.held(), measure.placed(lists), measure.kept()
+    held_after, placed_after, kept_after = measure.held(counted), measure.placed(lists, before), measure.kept()
     metric = measure.metric
     kept, held = compare(metric, kept_before, kept_after), compare(metric, held_before, held_after)
     told = estimate(lists, placed_before, placed_after, config.offpolicy.clip)
-    return Updated(prepared, kept, held, told, decide(kept, held, told, config, first), learned)
+    decision = decide(kept, held, told, config, first)
+    updated = Updated(prepared, kept, held, told, decision, learned, counted)
+    alone = compare(metric, held_before, held_counted)
+    if decision.promote or config.promotion == "never" or alone is None or alone.new <= alone.old:
+        return updated
+    said = f"counted alone: {metric} of held-out rows is {alone.new:.4f}, before {alone.old:.4f}"
+    decision = Decision(
+        promote=True, reasons=(said, *(f"not what was learned, as {one}" for one in decision.reasons))
+    )
+    same = compare(metric, kept_before, kept_before)
+    return replace(updated, kept=same, held=alone, decision=decision, counts_alone=True)
 
 
 @dataclass
@@ -179,18 +224,23 @@ class Measure:
         self.model.observe(self.name, subject.events, (Phase.TRAIN, Phase.KNOWN))
         return figures(self.model, subject, self.length, limit=self.config.kept_users, n_items=self.own_items)
 
-    def held(self) -> dict[int, float]:
-        """By user, on new rows that are held out; counted is what the run's data holds, as in serving."""
-        subject = self._with_new_rows()
+    def held(self, counted: int) -> dict[int, float]:
+        """By user, on new rows that are held out.
+
+        Args:
+            counted: number of the last event that is counted beside the run's data, as in serving.
+        """
+        subject = self._with_new_rows(counted)
         return figures(self.model, subject, self.length, limit=self.config.kept_users)
 
-    def placed(self, lists: Lists) -> Placed:
-        """What the model would have shown in place of lists of the log."""
-        return place(self.model, self._with_new_rows(), self.joined, lists)
+    def placed(self, lists: Lists, counted: int) -> Placed:
+        """What the model would have shown in place of lists of the log; ``counted`` as for :meth:`held`."""
+        return place(self.model, self._with_new_rows(counted), self.joined, lists)
 
-    def _with_new_rows(self) -> Subject:
+    def _with_new_rows(self, counted: int) -> Subject:
         bind_rows(self.session, self.model, self.joined, self.joined.served)
-        self.model.observe(self.name, subject_of(self.session, self.joined, None).events, Phase)
+        events = counted_with(self.joined.loaded.events, self.joined.rows.until(counted)).to(self.model.device)
+        self.model.observe(self.name, events, Phase)
         return subject_of(self.session, self.joined, self.joined.served)
 
 

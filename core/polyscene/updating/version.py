@@ -14,12 +14,12 @@ from torch import Tensor
 
 from polyscene.errors import ServingError
 from polyscene.model import PolysceneModel
+from polyscene.serving.counting import UPDATE
 from polyscene.serving.deployment import Deployment
 from polyscene.training.checkpoint import save_adapters, unique_state
-from polyscene.training.files import read_json, read_tensors, write_json, write_tensors
+from polyscene.training.files import read_tensors, write_json, write_tensors
 from polyscene.training.folder import CHECKPOINTS
 
-UPDATE = "update.json"
 BY = "polyscene update"
 
 
@@ -47,12 +47,6 @@ def updating(deployment: Deployment) -> Iterator[Path]:
             where=str(deployment.folder),
             fix="wait until it is done",
         ) from None
-
-
-def read_update(version: Path) -> dict[str, Any]:
-    """What is known of how a version came about; of one that no update made, that it has learned nothing yet."""
-    path = version / UPDATE
-    return read_json(path) if path.is_file() else {"number": 0, "parent": None, "scenarios": {}}
 
 
 def changed_state(parent: Path, model: PolysceneModel, changed: list[Tensor]) -> dict[str, Tensor]:

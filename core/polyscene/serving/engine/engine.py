@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from polyscene.data.phases import Phase
 from polyscene.errors import PolysceneError, ServingError, did_you_mean
 from polyscene.feedback.events import Event, Reaction
 from polyscene.retrieval import RetrievalConfig, Retriever
@@ -25,6 +27,9 @@ from polyscene.serving.engine.shelf import Shelf
 from polyscene.serving.engine.shelves import shelves_of
 from polyscene.serving.engine.steps import Steps
 from polyscene.serving.engine.telling import Group
+from polyscene.serving.reactions.laying import counted_with
+from polyscene.serving.reactions.reading import Row
+from polyscene.serving.reactions.rows import rows_of
 from polyscene.training.restore import RestoredRun
 from polyscene.training.strategy import JOINT
 
@@ -144,7 +149,7 @@ class Engine:
 
         Impressions do not, nor skips where the task ranks, nor what concerns unknown scenarios and items. A rating
         has its value; what a price or the seconds watched are worth in the units of the data nobody knows. What
-        priors and popularity count stays as it was.
+        priors and popularity count stays as it was, see :meth:`count`.
         """
         taken = 0
         for event in events:
@@ -160,6 +165,26 @@ class Engine:
             steps.add(shelf.position[event.item], value, shelf.moment(event.time))
             taken += 1
         return taken
+
+    @torch.inference_mode()
+    def count(self, scenario: str, rows: Sequence[Row], *, positive_from: float | None = None) -> int:
+        """Let priors and popularity count further rows, beside those of the data alone; returns how many fit.
+
+        Args:
+            scenario: one that is served.
+            rows: all of them, in the order of the log; those of an earlier call are counted no more.
+            positive_from: ratings below this are passed over where a task ranks; None for none.
+        """
+        shelf, model = self._shelf(scenario), self.retriever.model
+        loaded = replace(shelf.loaded, events=shelf.counted)
+        people = shelf.own_item_U is not None
+        found = rows_of(
+            list(rows), loaded, model.main_task(scenario), Counter(), people=people, positive_from=positive_from
+        )
+        shelf.counts = counted_with(shelf.counted.to("cpu"), found).to(shelf.device)
+        model.observe(scenario, shelf.counts, Phase)
+        self.retriever.serve(scenario, shelf.served())
+        return len(found)
 
     def forget(self, user: str) -> None:
         """Forget what feedback told of a user."""

@@ -47,10 +47,9 @@ def put(retriever: Retriever, shelf: Shelf, rows: Sequence[Mapping[str, Any]]) -
         loaded = with_items(loaded, new_items(pd.DataFrame(list(map(dict, fresh))), loaded, where))
     model = retriever.model
     receive(shelf.session, model, shelf.name, loaded)
-    counted = replace(shelf.counted, n_items=loaded.events.n_items, cold_N=loaded.events.cold_N.to(model.device))
+    after = shelf.after(loaded)
     for task in model.tasks_of(shelf.name).values():
-        task.observe(counted, Phase)
-    after = shelf.after(loaded, counted)
+        task.observe(after.counts, Phase)
     retriever.serve(shelf.name, after.served())
     return Put(len(fresh), len(changed)), after
 

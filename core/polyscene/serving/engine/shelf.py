@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 from torch import Tensor
@@ -18,7 +19,8 @@ from polyscene.retrieval import Served
 from polyscene.serving.engine.answers import ScenarioInfo, Scored
 from polyscene.serving.engine.filters import Filters
 from polyscene.serving.engine.steps import NOTHING, Steps
-from polyscene.tasks.task import PairTask, Task
+from polyscene.serving.reactions.values import untold_values
+from polyscene.tasks.task import PairTask
 from polyscene.training.loading import LoadedScenario
 from polyscene.training.session import Session
 
@@ -39,6 +41,7 @@ class Shelf:
     Attributes:
         judges: whether rows are judged one by one, so that skips are rows as well.
         value, skipped, time: of a step that tells none, of a skip, and of a step without a time.
+        counts: the rows that popularity and priors count now: ``counted``, and feedback that a version counts too.
         live: what users did since, by id.
         texts: the nearest items of texts that were asked before.
     """
@@ -55,6 +58,7 @@ class Shelf:
     ) -> None:
         self.name, self.loaded, self.counted, self.own_item_U = name, loaded, counted, own_item_U
         self.session, self.model, self.device = session, model, model.device
+        self.counts = counted
         self.live: dict[str, Steps] = {}
         self.texts: dict[str, Tensor] = {}
         self.events: Events = loaded.events.to(self.device)
@@ -79,17 +83,18 @@ class Shelf:
         """The scenario as the retriever takes it."""
         return Served(self.events, self.loaded.config.max_history, self.view(None), self.own_item_U, self.counted)
 
-    def after(self, loaded: LoadedScenario, counted: Events) -> Shelf:
+    def after(self, loaded: LoadedScenario) -> Shelf:
         """The shelf when items have come or changed; users are who they were."""
+        n_items, cold_N = loaded.events.n_items, loaded.events.cold_N.to(self.device)
         made = Shelf(
             self.name,
             loaded=loaded,
-            counted=counted,
+            counted=replace(self.counted, n_items=n_items, cold_N=cold_N),
             own_item_U=self.own_item_U,
             session=self.session,
             model=self.model,
         )
-        made.live = self.live
+        made.counts, made.live = replace(self.counts, n_items=n_items, cold_N=cold_N), self.live
         return made
 
     def view(self, name: str | None) -> View:
@@ -166,16 +171,3 @@ class Shelf:
         """The columns that whoever adds an item must give."""
         gated = self.loaded.gated
         return [column for column in self.loaded.scenario.item_columns if column.name and column.name not in gated]
-
-
-def untold_values(events: Events, task: Task) -> tuple[float, float]:
-    """The values of a step and of a skip that tell none: middling ones, where rows are judged of either class."""
-    value_R = events.value_R.float()
-    if not isinstance(task, PairTask):
-        return _middle(value_R, 1.0), 0.0
-    label_R = task.labels(value_R)
-    return _middle(value_R[label_R], 1.0), _middle(value_R[~label_R], 0.0)
-
-
-def _middle(value_R: Tensor, otherwise: float) -> float:
-    return float(value_R.median()) if len(value_R) else otherwise

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyscene.serving.engine.shelf import untold_values
+from polyscene.serving.reactions.reading import RATING, SKIP, Row
+from polyscene.serving.reactions.values import untold_values
 from polyscene.tasks.task import PairTask, Task
 from polyscene.training.loading import LoadedScenario
-from polyscene.updating.config import UpdateConfig
-from polyscene.updating.reading import RATING, SKIP, Row
 
 _YEAR_2000, _DAY = 946_684_800.0, 86_400.0
 
@@ -28,7 +27,7 @@ class NewRows:
         item_X: int64 rows of the table of items.
         value_X: float32, in the units of the data.
         time_X: int64 unix seconds, 0 where the data has no times.
-        rated: whether every row is a rating, so that all values are what users said.
+        rated: whether every new row is a rating, so that all values are what users said.
         newcomers: ids of users whom the data does not know, in the order of their numbers.
         mended: rows whose time cannot be, which got that of the row before.
     """
@@ -45,15 +44,22 @@ class NewRows:
     def __len__(self) -> int:
         return len(self.number_X)
 
+    def until(self, number: int) -> NewRows:
+        """The rows up to an event of the log."""
+        count = int((self.number_X <= number).sum())
+        names = ("number_X", "user_X", "item_X", "value_X", "time_X")
+        return replace(self, **{name: getattr(self, name)[:count] for name in names})
+
 
 def rows_of(
     found: list[Row],
     loaded: LoadedScenario,
     task: Task,
-    config: UpdateConfig,
     passed: Counter[str],
     *,
     people: bool,
+    positive_from: float | None = None,
+    after: int = 0,
     now: float | None = None,
 ) -> NewRows:
     """Reactions as rows of a scenario.
@@ -65,9 +71,10 @@ def rows_of(
         found: reactions in the order of the log.
         loaded: the scenario with the items that have come.
         task: its first task.
-        config: what is passed over.
         passed: counts what is passed over, by reason.
         people: whether users are among the items, so that whoever is no item is nobody.
+        positive_from: ratings below this are passed over where a task ranks; None for none.
+        after: rows up to this number are not new: what is passed over of them is not counted again.
         now: unix seconds.
     """
     items = {item: row for row, item in enumerate(loaded.tables.item_ids.tolist())}
@@ -77,9 +84,9 @@ def rows_of(
     latest = (time.time() if now is None else now) + _DAY
     before, mended, kept = first, 0, []
     for row in found:
-        reason = _reason(row, items, users, task, config, people=people)
+        reason = _reason(row, items, users, task, positive_from, people=people)
         if reason:
-            passed[reason] += 1
+            passed[reason] += row.number > after
             continue
         plausible = first <= row.time <= latest
         mended += not plausible
@@ -87,7 +94,7 @@ def rows_of(
         value = values[row.kind == SKIP] if row.value is None else row.value
         user = users.setdefault(row.user, len(users))
         kept.append((row.number, user, items[row.item], value, before, row.kind == RATING))
-    kept = _without_known(kept, loaded, passed)
+    kept = _without_known(kept, loaded, passed, after)
     columns = np.array(kept, dtype=np.float64).reshape(-1, 6).T
     number_X, user_X, item_X = columns[:3].astype(np.int64)
     timed = loaded.tables.time_R is not None
@@ -97,7 +104,7 @@ def rows_of(
         item_X,
         columns[3].astype(np.float32),
         columns[4].astype(np.int64) if timed else np.zeros(len(number_X), dtype=np.int64),
-        rated=bool(columns[5].all()),
+        rated=bool(columns[5][number_X > after].all()),
         newcomers=list(users)[known:],
         mended=mended,
     )
@@ -108,7 +115,7 @@ def _reason(
     items: Mapping[str, int],
     users: Mapping[str, int],
     task: Task,
-    config: UpdateConfig,
+    positive_from: float | None,
     *,
     people: bool,
 ) -> str:
@@ -121,8 +128,8 @@ def _reason(
         return ""
     if row.kind == SKIP:
         return "skip: its task knows no negatives"
-    if config.positive_from is not None and row.value is not None and row.value < config.positive_from:
-        return f"rated below {config.positive_from:g}"
+    if positive_from is not None and row.value is not None and row.value < positive_from:
+        return f"rated below {positive_from:g}"
     return ""
 
 
@@ -133,7 +140,10 @@ def _first_second(loaded: LoadedScenario) -> float:
 
 
 def _without_known(
-    kept: list[tuple[int, int, int, float, float, bool]], loaded: LoadedScenario, passed: Counter[str]
+    kept: list[tuple[int, int, int, float, float, bool]],
+    loaded: LoadedScenario,
+    passed: Counter[str],
+    after: int,
 ) -> list[tuple[int, int, int, float, float, bool]]:
     """Rows that the data does not hold: a log may have been exported to what a run was trained on."""
     if loaded.tables.time_R is None or not kept:
@@ -149,5 +159,6 @@ def _without_known(
         )
     )
     new = [row for row in kept if (row[1], row[2], int(row[4])) not in had]
-    passed["in the data already"] += len(kept) - len(new)
+    news = [sum(row[0] > after for row in rows) for rows in (kept, new)]
+    passed["in the data already"] += news[0] - news[1]
     return new

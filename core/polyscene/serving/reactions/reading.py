@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from polyscene.feedback import FeedbackLog, Impression, Reaction
-from polyscene.serving.impressions import NOBODY
+from polyscene.feedback import NOBODY, FeedbackLog, Impression, Reaction
 
 SKIP, RATING = "skip", "rating"
 
@@ -47,7 +46,12 @@ class Feedback:
 
 
 def read_feedback(
-    log: FeedbackLog, after: Mapping[str, int], until: int, kinds: Collection[str]
+    log: FeedbackLog,
+    after: Mapping[str, int],
+    until: int,
+    kinds: Collection[str],
+    *,
+    scenario: str | None = None,
 ) -> dict[str, Feedback]:
     """New events by the scenario that they name, which may be none of the model's.
 
@@ -59,10 +63,11 @@ def read_feedback(
         after: the cursor of each scenario of the model.
         until: the last number to read.
         kinds: of reactions that are rows; skips are read as well, and what a task makes of them is decided later.
+        scenario: this one alone; all if None.
     """
     found: dict[str, Feedback] = {}
     known: dict[tuple[str, ...], int] = {}
-    for batch in log.read(min(after.values(), default=0), until=until):
+    for batch in log.read(min(after.values(), default=0), until=until, scenario=scenario):
         for number, event in ((one.number, one.event) for one in batch):
             if number <= after.get(event.scenario, 0):
                 continue

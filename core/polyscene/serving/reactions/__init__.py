@@ -1,0 +1,1 @@
+"""What users did since a run was trained, as further rows of its scenarios."""

@@ -1,0 +1,161 @@
+"""What priors and popularity count follows the feedback, version by version."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from polyscene.data.phases import Phase
+from polyscene.errors import FeedbackError
+from polyscene.feedback import Reaction, open_log
+from polyscene.serving.arrivals import Arrivals
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.engine import Engine, Request
+from polyscene.serving.reactions.laying import counted_with
+from polyscene.serving.reactions.reading import Row
+from polyscene.serving.reactions.rows import NewRows
+from tests.tiny import ADS, LIKES, PEOPLE, SHOP
+from tests.updating.feeding import FIRST, engine_of, feed, new_taste, tables, updated
+
+ITEMS = {SHOP: "i{:02}", LIKES: "i{:02}", PEOPLE: "u{:02}", ADS: "a{:02}"}
+USERS = {SHOP: "u{:02}", LIKES: "u{:02}", PEOPLE: "u{:02}", ADS: "v{:02}"}
+
+
+def item_counts(engine: Engine, name: str) -> np.ndarray:
+    """How many rows of each item are counted."""
+    counts = engine.shelves[name].counts
+    item_M = counts.item_R[torch.from_numpy(counts.rows(Phase)[1])].long()
+    return torch.bincount(item_M, minlength=counts.n_items).numpy()
+
+
+def scores(engine: Engine, name: str, user: str) -> tuple[float, ...]:
+    ids = engine.shelves[name].ids
+    return engine.score(Request(name, user), ids).scores
+
+
+@pytest.mark.parametrize("name", [SHOP, LIKES, PEOPLE, ADS])
+def test_every_kind_of_scenario_counts_feedback(deployment: Deployment, name: str) -> None:
+    engine, version = engine_of(deployment, deployment.versions()[0]), deployment.versions()[0]
+    before, asked = item_counts(engine, name), USERS[name].format(3)
+    plain = scores(engine, name, asked), scores(engine, name, "nobody")
+    item, stranger = ITEMS[name].format(5), () if name == PEOPLE else ("zoe", "ann")
+    users = [*(USERS[name].format(n) for n in range(8, 20)), *stranger]
+    rows = [Row(n, user, item, "click", None, FIRST + n) for n, user in enumerate(users, 1)]
+    unknown = [Row(98, users[0], "no such item", "click", None, FIRST)]
+    assert engine.count(name, [*rows, *unknown]) == len(rows)
+    place = engine.shelves[name].position[item]
+    assert (item_counts(engine, name) - before).nonzero()[0].tolist() == [place]
+    assert item_counts(engine, name)[place] == before[place] + len(rows)
+    # The others' clicks say something to everybody, where anything is counted.
+    counts = name != ADS
+    assert (scores(engine, name, asked) != plain[0]) == counts
+    if name in (SHOP, LIKES):
+        assert scores(engine, name, "nobody")[place] > plain[1][place]
+    assert engine.count(name, []) == 0
+    assert (scores(engine, name, asked), scores(engine, name, "nobody")) == plain
+    other = engine_of(deployment, version)
+    assert (scores(other, name, asked), scores(other, name, "nobody")) == plain
+
+
+def test_new_rows_come_behind_those_of_the_data_with_their_labels() -> None:
+    from polyscene.data.events import Events
+
+    events = Events(
+        item_R=torch.tensor([0, 1, 2], dtype=torch.int32),
+        value_R=torch.ones(3),
+        time_R=torch.tensor([5, 6, 7]),
+        start_UP=torch.tensor([[0, 1, 1, 1, 1, 2], [2, 3, 3, 3, 3, 3]]),
+        n_items=4,
+        cold_N=torch.zeros(4, dtype=torch.bool),
+        cold_U=torch.zeros(2, dtype=torch.bool),
+        labelled_R=torch.tensor([True, False, False]),
+    )
+    user_X, item_X = np.array([1, 3, 0]), np.array([3, 3, 2])
+    rows = NewRows(
+        np.arange(1, 4),
+        user_X,
+        item_X,
+        np.ones(3, np.float32),
+        np.arange(8, 11),
+        rated=False,
+        newcomers=["zoe"],
+        mended=0,
+    )
+    counted = counted_with(events, rows)
+    user, row = counted.rows(Phase, context=True)
+    assert user.tolist() == [0, 0, 0, 1, 1, 3]
+    assert counted.item_R[torch.from_numpy(row)].tolist() == [0, 1, 2, 2, 3, 3]
+    assert counted.labelled_R is not None
+    assert counted.labelled_R.tolist() == [True, False, True, False, True, True]
+    assert counted.n_users == 4
+    assert counted_with(events, rows.until(0)) is events
+    assert counted_with(events, rows.until(1)).n_users == 2
+
+
+def test_a_version_counts_what_its_update_counted(deployment: Deployment) -> None:
+    row = {"item_id": "fresh", "group": tables().items["group"].iloc[0]}
+    with deployment.locked():
+        Arrivals(deployment).append(LIKES, [row])
+    come = [Reaction(f"fresh-{n}", FIRST + n, LIKES, f"newcomer-{n % 30}", "fresh", "click") for n in range(40)]
+    feed(deployment, [*come, *new_taste(160)])
+    before = deployment.versions()[0]
+    outcome = updated(deployment, lr=0.0, promotion="never")
+    told = json.loads((deployment.path_of(outcome.version) / "update.json").read_text())["scenarios"][LIKES]
+    assert told["counted"] == 160
+    old, new = (engine_of(deployment, version) for version in (before, outcome.version))
+    more = item_counts(new, LIKES) - item_counts(old, LIKES)
+    assert more.sum() == 160
+    fresh = new.shelves[LIKES].position["fresh"]
+    assert more[fresh] == 40
+    assert scores(new, LIKES, "u01")[fresh] > scores(old, LIKES, "u01")[fresh]
+    # Another item that comes takes away nothing of what is counted.
+    new.put_items(LIKES, [row | {"item_id": "fresher"}])
+    assert (item_counts(new, LIKES)[:-1] == item_counts(engine_of(deployment, outcome.version), LIKES)).all()
+
+    # What the earlier version counts comes back with it, and who is erased is counted no more.
+    with closing(open_log(str(deployment.folder / "feedback.db"))) as log:
+        log.erase("newcomer-0")
+    assert item_counts(engine_of(deployment, outcome.version), LIKES)[fresh] == 38
+    assert item_counts(engine_of(deployment, before), LIKES)[fresh] == 0
+
+
+def test_what_is_counted_is_taken_without_what_was_learned(deployment: Deployment) -> None:
+    before = deployment.versions()[0]
+    feed(deployment, new_taste(600))
+    reckless = {"replay": 0.0, "distill": 0.0, "encoders": True}
+    outcome = updated(deployment, lr=0.1, steps=60, learn=reckless)
+    told = outcome.updated[LIKES]
+    assert told.counts_alone
+    assert outcome.promoted
+    assert told.decision.reasons[0].startswith("counted alone: ndcg@10 of held-out rows is")
+    assert "not what was learned, as it forgets" in told.decision.reasons[1]
+    weights = [
+        load_file(deployment.path_of(version) / "checkpoints/joint/model.safetensors")
+        for version in (before, outcome.version)
+    ]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    facts = json.loads((deployment.path_of(outcome.version) / "update.json").read_text())["scenarios"][LIKES]
+    assert (facts["to"], facts["counted"], facts["learned_rows"]) == (0, 480, 0)
+    # The next update may learn from all of it.
+    feed(deployment, new_taste(100, first=600, seed=1))
+    second = updated(deployment, budget=1.0)
+    facts = json.loads((deployment.path_of(second.version) / "update.json").read_text())["scenarios"][LIKES]
+    assert (facts["from"], facts["to"], facts["counted"], facts["learned_rows"]) == (0, 560, 560, 560)
+
+
+def test_a_log_that_cannot_be_read(deployment: Deployment) -> None:
+    feed(deployment, new_taste(200))
+    outcome = updated(deployment, lr=0.0)
+    assert outcome.promoted
+    path = Path(deployment.folder / "feedback.db")
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(FeedbackError, match="there is no feedback log"):
+        engine_of(deployment, outcome.version)
+    path.with_suffix(".away").rename(path)
+    assert item_counts(engine_of(deployment, outcome.version), LIKES).sum() > 0
