@@ -26,18 +26,20 @@ def update(arguments: tuple[str, ...], dry_run: bool) -> None:
 
     The version that a deployment has promoted learns from the reactions that its log has got since: adapters and
     heads of the scenarios that have new rows, beside rows of before that are replayed, and held to the scores that
-    it gave before. Everything else stays as it is, bit for bit. Old and new are compared on the run's validation
-    rows, of which only so much may be forgotten (budget), on the latest new rows, which are held out until the
-    next update, and where the log explored on its lists (SNIPS). If all agree, the new version is promoted;
-    servers take it up by themselves without a failed request, and `polyscene rollback` goes back. Every decision
-    is in the deployment's audit.jsonl, all figures are in the version's update.json.
+    it gave before. Everything else stays as it is, bit for bit. Priors and popularity count the new rows whenever
+    the version is loaded. Old and new are compared on the run's validation rows, of which only so much may be
+    forgotten (budget), on the latest new rows, which are held out until the next update, and on lists of the log
+    (SNIPS) where it explored. If all agree, the new version is promoted; if what was learned is refused, and
+    counting alone ranks held-out rows better, that is. Servers take it up by themselves without a failed request,
+    and `polyscene rollback` goes back. Every decision is in the deployment's audit.jsonl, all figures are in the
+    version's update.json.
 
     Keys: run (what a new deployment begins with), deployment, scenario, feedback (where the log is: a path or
-    postgresql://...), kinds (click, purchase, rating, view), positive_from, least, held, budget, budget_in_all,
-    kept_users, promotion (auto; kept_set, both, never), keep_refused, seed, learn.steps, learn.lr, learn.batch,
-    learn.encoders (true: the scenario's own encoders learn as well), learn.replay, learn.distill,
-    learn.remembered, offpolicy.reward, offpolicy.lists, offpolicy.clip, dry_run, device, data.root, data.cache,
-    data.offline, root (folder that latest looks in).
+    postgresql://...), kinds (click, purchase, rating, view), positive_from, count (false: learn alone), least,
+    held, budget, budget_in_all, kept_users, promotion (auto; kept_set, both, never), keep_refused, seed,
+    learn.steps, learn.lr, learn.batch, learn.encoders (true: the scenario's own encoders learn as well),
+    learn.replay, learn.distill, learn.remembered, offpolicy.reward, offpolicy.lists, offpolicy.clip, dry_run,
+    device, data.root, data.cache, data.offline, root (folder that latest looks in).
     """
     from polyscene.config.arguments import from_arguments
     from polyscene.updating.config import UpdateConfig
