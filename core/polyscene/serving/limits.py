@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 _CALLERS = 10_000
+_ROUNDING = 1e-9  # who waited as told may lack this much of a request
 
 
 class RateLimit:
@@ -30,8 +31,8 @@ class RateLimit:
         now = self._clock()
         left, then = self._left.pop(caller, (self.burst, now))
         left = min(self.burst, left + (now - then) * self.rate)
-        allowed = left >= 1
-        self._left[caller] = (left - allowed, now)
+        allowed = left >= 1 - _ROUNDING
+        self._left[caller] = (max(0.0, left - allowed), now)
         if len(self._left) > _CALLERS:
             self._left.popitem(last=False)
         return 0 if allowed else max(1, math.ceil((1 - left) / self.rate))

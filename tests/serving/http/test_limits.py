@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from polyscene.serving.limits import RateLimit
@@ -31,6 +31,7 @@ def test_no_rate_is_no_limit() -> None:
 
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=60), st.floats(0.5, 20), st.integers(1, 10))
+@example([1.9, 0.3187877068247698, 0.02372091977594027, 0.0], 0.5, 1)
 def test_never_more_than_burst_and_rate_allow(pauses: list[float], rate: float, burst: int) -> None:
     clock, allowed = Clock(), 0
     limit = RateLimit(rate, burst, clock=clock)
