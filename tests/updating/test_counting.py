@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from polyscene.data.events import Events
 from polyscene.data.phases import Phase
 from polyscene.errors import FeedbackError
 from polyscene.feedback import Reaction, open_log
+from polyscene.model import PolysceneModel
 from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine, Request
 from polyscene.serving.reactions.laying import counted_with
 from polyscene.serving.reactions.reading import Row
 from polyscene.serving.reactions.rows import NewRows
+from polyscene.updating.scenario import Measure
 from tests.tiny import ADS, LIKES, PEOPLE, SHOP
 from tests.updating.feeding import FIRST, engine_of, feed, new_taste, tables, updated
 
@@ -64,8 +67,6 @@ def test_every_kind_of_scenario_counts_feedback(deployment: Deployment, name: st
 
 
 def test_new_rows_come_behind_those_of_the_data_with_their_labels() -> None:
-    from polyscene.data.events import Events
-
     events = Events(
         item_R=torch.tensor([0, 1, 2], dtype=torch.int32),
         value_R=torch.ones(3),
@@ -133,8 +134,12 @@ def test_what_is_counted_is_taken_without_what_was_learned(deployment: Deploymen
     told = outcome.updated[LIKES]
     assert told.counts_alone
     assert outcome.promoted
-    assert told.decision.reasons[0].startswith("counted alone: ndcg@10 of held-out rows is")
-    assert "not what was learned, as it forgets" in told.decision.reasons[1]
+    assert told.held is not None
+    assert told.held.new > told.held.old
+    reasons = told.decision.reasons
+    assert reasons[0].startswith("counted alone: ndcg@10 of kept rows is")
+    assert "(+0.0%)" in reasons[0]
+    assert reasons[-1].startswith("not what was learned, as it forgets")
     weights = [
         load_file(deployment.path_of(version) / "checkpoints/joint/model.safetensors")
         for version in (before, outcome.version)
@@ -149,13 +154,61 @@ def test_what_is_counted_is_taken_without_what_was_learned(deployment: Deploymen
     assert (facts["from"], facts["to"], facts["counted"], facts["learned_rows"]) == (0, 560, 560, 560)
 
 
-def test_a_log_that_cannot_be_read(deployment: Deployment) -> None:
+def test_what_is_learned_has_to_add_to_what_is_counted(deployment: Deployment) -> None:
+    before = deployment.promoted()
+    feed(deployment, new_taste(600))
+    refused = updated(deployment, lr=0.0, promotion="both")
+    assert deployment.promoted() == before
+    assert refused.updated[LIKES].decision.reasons[0].startswith("it is not better on held-out rows")
+    assert updated(deployment, lr=0.0, count=False).updated[LIKES].counted == 0
+    assert deployment.promoted() == before
+    told = updated(deployment, lr=0.0).updated[LIKES]
+    assert told.counts_alone
+    assert any(reason.startswith("not what was learned, as it is not better") for reason in told.decision.reasons)
+
+
+def test_rows_that_are_held_out_are_not_counted(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while they are asked for, nor where the figure on the run's validation rows is measured."""
+    seen: list[tuple[str, int]] = []
+    observe, held, kept = PolysceneModel.observe, Measure.held, Measure.kept
+    stage = "settling"
+
+    def counting(model: PolysceneModel, name: str, events: Events, phases: Iterable[Phase]) -> None:
+        if name == LIKES:
+            seen.append((stage, len(events.rows(phases := list(phases))[1])))
+        observe(model, name, events, phases)
+
+    def staged(name: str, plain: Callable[..., dict[int, float]]) -> Callable[..., dict[int, float]]:
+        def call(measure: Measure, *given: int) -> dict[int, float]:
+            nonlocal stage
+            before, stage = stage, f"{name}{given}"
+            found = plain(measure, *given)
+            stage = before
+            return found
+
+        return call
+
+    monkeypatch.setattr(PolysceneModel, "observe", counting)
+    monkeypatch.setattr(Measure, "held", staged("held", held))
+    monkeypatch.setattr(Measure, "kept", staged("kept", kept))
     feed(deployment, new_taste(200))
-    outcome = updated(deployment, lr=0.0)
-    assert outcome.promoted
-    path = Path(deployment.folder / "feedback.db")
+    updated(deployment, dry_run=True)
+    told, rows = dict(seen), len(tables().interactions)
+    assert told["held(0,)"] == rows
+    assert told["held(160,)"] == rows + 160
+    assert told["kept()"] < rows
+    assert told["settling"] == rows, "while rows are learned from, they are not counted"
+
+
+def test_a_log_that_is_lost_or_cannot_be_read(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    feed(deployment, new_taste(200))
+    version = updated(deployment, lr=0.0, promotion="never").version
+    whole = item_counts(engine_of(deployment, version), LIKES)
+    path = deployment.folder / "feedback.db"
     path.rename(path.with_suffix(".away"))
-    with pytest.raises(FeedbackError, match="there is no feedback log"):
-        engine_of(deployment, outcome.version)
-    path.with_suffix(".away").rename(path)
-    assert item_counts(engine_of(deployment, outcome.version), LIKES).sum() > 0
+    lost = item_counts(engine_of(deployment, version), LIKES)
+    assert "holds 0 events, of 160 that the version counts" in caplog.text
+    assert whole.sum() == lost.sum() + 160
+    path.write_text("something else")
+    with pytest.raises(FeedbackError):
+        engine_of(deployment, version)

@@ -62,7 +62,7 @@ def test_killed_at_any_moment_it_is_as_it_was_or_wholly_updated(deployment: Depl
     feed(deployment, new_taste(200))
     before = deployment.promoted()
     assert before is not None
-    for moment in ("write_version", "_check_erased", "adopt", "_try", "promote"):
+    for moment in ("write_version", "check_erased", "adopt", "_try", "promote"):
         assert _killed(deployment, moment) == 9
         assert deployment.promoted() == before, moment
     assert _killed(deployment, "never") == 0

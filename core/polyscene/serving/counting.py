@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from polyscene.serving.engine import Engine
 from polyscene.serving.reactions.reading import Row, read_feedback
 from polyscene.training.files import read_json
 
+_LOG = logging.getLogger(__name__)
 UPDATE = "update.json"
 """File of a version that an update made: what it learned from, what it counts, and how that was decided."""
 
@@ -32,10 +34,12 @@ def count_feedback(engine: Engine, version: Path, log: str) -> int:
         version: folder of the version.
         log: address of the feedback log.
 
+    Where the log was lost, and a new one began that holds less, a warning says so.
+
     Raises:
         FeedbackError: rows are to be counted, and the log cannot be read.
     """
-    told = {name: one for name, one in read_update(version)["scenarios"].items() if one["counted"]}
+    told = {name: one for name, one in read_update(version)["scenarios"].items() if one.get("counted")}
     return sum(
         engine.count(name, rows, positive_from=told[name]["positive_from"])
         for name, rows in _rows(told, log)
@@ -46,7 +50,10 @@ def count_feedback(engine: Engine, version: Path, log: str) -> int:
 def _rows(told: Mapping[str, Mapping[str, Any]], log: str) -> Iterator[tuple[str, Sequence[Row]]]:
     if not told:
         return
-    with closing(open_log(log, create=False)) as opened:
+    with closing(open_log(log)) as opened:
+        wanted, last = max(one["counted"] for one in told.values()), opened.last()
+        if last < wanted:
+            _LOG.warning("%s holds %d events, of %d that the version counts", log, last, wanted)
         for name, one in told.items():
             found = read_feedback(opened, {name: 0}, one["counted"], one["kinds"], scenario=name)
             yield name, found[name].rows if name in found else []

@@ -29,7 +29,7 @@ def decide(
 
     Args:
         kept: both models on the run's validation rows; None where there are none.
-        held: both models on the new rows that were held out.
+        held: with and without what is to be taken, on the new rows that were held out.
         shown: what the lists of the log say.
         config: the budgets, and what must agree.
         first: the figure on the validation rows of the version before all updates; None for this one.
@@ -47,8 +47,8 @@ def decide(
     assert kept is not None
     assert held is not None
     measured = (
-        f"{kept.metric} of kept rows is {kept.new:.4f} ({-kept.lost:+.1%}), within the budget of "
-        f"{config.budget:.1%}; of held-out rows {held.new:.4f}, before {held.old:.4f}"
+        f"{kept.metric} of kept rows is {kept.new:.4f} ({0.0 - kept.lost:+.1%}), within the budget of "
+        f"{config.budget:.1%}; of held-out rows {held.new:.4f}, without it {held.old:.4f}"
     )
     lists = f"no estimate from lists: {shown.impossible}" if shown.impossible else _told(shown)
     return Decision(promote=True, reasons=(measured, lists))

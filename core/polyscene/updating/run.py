@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from polyscene.training.restore import RestoredRun, restore
 from polyscene.training.strategy import JOINT
 from polyscene.updating.base import base_version, serving
 from polyscene.updating.config import UpdateConfig
+from polyscene.updating.record import check_erased, facts_of, told_of
 from polyscene.updating.scenario import Updated, cannot_learn, prepare, update_scenario
 from polyscene.updating.version import BY, updating, write_version
 
@@ -153,8 +154,6 @@ class _Update:
                     first=self._known(name).get("first"),
                     progress=bar,
                 )
-            if not updated.decision.promote or updated.counts_alone:
-                updated.learned.undo()
             self.outcome.updated[name] = updated
 
     def _conclude(self, work: Path, label: str, model: PolysceneModel) -> None:
@@ -168,8 +167,10 @@ class _Update:
                 one.learned.redo()
         if kept:
             changed = [tensor for one in kept.values() if not one.counts_alone for tensor in one.learned.tensors]
-            place = write_version(work, self.folder, label, model, changed=changed, facts=self._facts(kept))
-            self._check_erased(kept)
+            facts = facts_of(self.base, self.before, {name: self._told(name, one) for name, one in kept.items()})
+            place = write_version(work, self.folder, label, model, changed=changed, facts=facts)
+            for name, one in kept.items():
+                check_erased(self.log, name, one.prepared.rows.number_X)
             self.outcome.version = self.deployment.adopt(place, by=BY)
             self._try()
         self._note(promoted=bool(taken))
@@ -197,51 +198,8 @@ class _Update:
         """What earlier updates of a scenario left."""
         return self.before["scenarios"].get(name, {})
 
-    def _facts(self, kept: Mapping[str, Updated]) -> dict[str, Any]:
-        """``update.json``: nothing of it depends on the time, so that the same update is the same version."""
-        return {
-            "number": self.before["number"] + 1,
-            "parent": self.base,
-            "root": self.before.get("root") or self.base,
-            "scenarios": self.before["scenarios"] | {name: self._told(name, one) for name, one in kept.items()},
-        }
-
     def _told(self, name: str, one: Updated) -> dict[str, Any]:
-        first = self._known(name).get("first")
-        before = self._known(name).get("to", 0)
-        return {
-            "from": before,
-            "to": before if one.counts_alone else one.prepared.learned_to,
-            "counted": one.counted,
-            "kinds": list(self.config.kinds),
-            "positive_from": self.config.positive_from,
-            "seen": one.prepared.feedback.last,
-            "first": first if first is not None else (one.kept.old if one.kept else None),
-            "learned_rows": 0 if one.counts_alone else int((one.prepared.new_X & ~one.prepared.held_X).sum()),
-            "held_rows": int(one.prepared.held_X.sum()),
-            "passed": dict(+one.prepared.passed),
-            "kept": None if one.kept is None else asdict(one.kept),
-            "held": None if one.held is None else asdict(one.held),
-            "lists": asdict(one.lists),
-            "promote": one.decision.promote,
-            "reasons": list(one.decision.reasons),
-        }
-
-    def _check_erased(self, kept: Mapping[str, Updated]) -> None:
-        """Nothing that was learned from may have been erased meanwhile."""
-        for name, one in kept.items():
-            numbers = one.prepared.rows.number_X
-            still = {
-                logged.number
-                for batch in self.log.read(int(numbers[0]) - 1, until=int(numbers[-1]), scenario=name)
-                for logged in batch
-            }
-            if not still.issuperset(numbers.tolist()):
-                raise ServingError(
-                    "events were erased while the update learned from them, so it is thrown away",
-                    where=f"scenario '{name}'",
-                    fix="run it again",
-                )
+        return told_of(one, self._known(name), self.config)
 
     def _note(self, *, promoted: bool) -> None:
         told = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,11 @@ class Updated:
     counted: int
     counts_alone: bool = False
 
+    @property
+    def learned_rows(self) -> int:
+        """How many new rows the version learned from."""
+        return 0 if self.counts_alone else int((self.prepared.new_X & ~self.prepared.held_X).sum())
+
 
 def cannot_learn(model: PolysceneModel, name: str, loaded: LoadedScenario) -> str:
     """Why a scenario does not learn from feedback; empty where it does."""
@@ -156,7 +161,7 @@ def update_scenario(
 
     Args:
         session: config, plugins and backbone of the run.
-        model: the old model; it holds what was learned afterwards.
+        model: the old model; it holds what was learned afterwards, if that is taken.
         prepared: the new rows.
         config: how to learn and decide.
         own_items: number of items of the run's data, among which kept rows are ranked.
@@ -171,27 +176,35 @@ def update_scenario(
     measure = Measure(session, model, joined, config, own_items)
     before, counted = prepared.counted, max(prepared.counted, prepared.learned_to * config.count)
     kept_before, held_before, placed_before = measure.kept(), measure.held(before), measure.placed(lists, before)
-    held_counted = measure.held(counted)
+    held_counted, metric = measure.held(counted), measure.metric
     bind_rows(session, model, joined, joined.learned)
+    # Rows that are learned from must not be among those that are counted.
     model.observe(measure.name, subject_of(session, joined, None).events, Phase)
     learned = learn_rows(
         model, joined, config.learn, rated=prepared.rows.rated, seed=config.seed, progress=progress
     )
     held_after, placed_after, kept_after = measure.held(counted), measure.placed(lists, before), measure.kept()
-    metric = measure.metric
     kept, held = compare(metric, kept_before, kept_after), compare(metric, held_before, held_after)
     told = estimate(lists, placed_before, placed_after, config.offpolicy.clip)
-    decision = decide(kept, held, told, config, first)
+    # What was learned has to add to what counting brings by itself.
+    decision = decide(kept, compare(metric, held_counted, held_after), told, config, first)
     updated = Updated(prepared, kept, held, told, decision, learned, counted)
-    alone = compare(metric, held_before, held_counted)
-    if decision.promote or config.promotion == "never" or alone is None or alone.new <= alone.old:
+    if decision.promote:
         return updated
-    said = f"counted alone: {metric} of held-out rows is {alone.new:.4f}, before {alone.old:.4f}"
-    decision = Decision(
-        promote=True, reasons=(said, *(f"not what was learned, as {one}" for one in decision.reasons))
-    )
-    same = compare(metric, kept_before, kept_before)
-    return replace(updated, kept=same, held=alone, decision=decision, counts_alone=True)
+    learned.undo()
+    if counted == before or config.promotion == "never":
+        return updated
+    kept, held = compare(metric, kept_before, kept_before), compare(metric, held_before, held_counted)
+    # Of earlier lists it is counted what they brought.
+    late = [(number, one) for number, one in shown if number > counted]
+    lists = lists_of(joined, late, prepared.feedback.brought, config.offpolicy.reward)
+    told = estimate(lists, measure.placed(lists, before), measure.placed(lists, counted), config.offpolicy.clip)
+    alone = decide(kept, held, told, config, first)
+    if not alone.promote:
+        return updated
+    against = (f"not what was learned, as {reason}" for reason in decision.reasons)
+    said = Decision(promote=True, reasons=(f"counted alone: {alone.reasons[0]}", *alone.reasons[1:], *against))
+    return Updated(prepared, kept, held, told, said, learned, counted, counts_alone=True)
 
 
 @dataclass

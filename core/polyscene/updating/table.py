@@ -33,8 +33,7 @@ def _measured(outcome: Outcome) -> Table:
         table.columns[column].justify = "right"
     for name, one in outcome.updated.items():
         held = int(one.prepared.held_X.sum())
-        learned = 0 if one.counts_alone else int(one.prepared.new_X.sum()) - held
-        counts = (learned, held, len(one.prepared.rows.newcomers))
+        counts = (one.learned_rows, held, len(one.prepared.rows.newcomers))
         table.add_row(name, *(f"{count:,}" for count in counts), _pair(one.kept), _pair(one.held), _lists(one))
     table.caption = "before and after, with the interval of the difference over users"
     return table
