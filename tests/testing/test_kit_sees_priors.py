@@ -111,6 +111,20 @@ class Narrow(Popular):
         return super().forward(past, hidden) + 0 * self.count_N[past.item_BT].sum(dim=1, keepdim=True)
 
 
+class Registered(Popular):
+    """Knows the users whom it was made with, and no others."""
+
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        self.weight_U = np.ones(data.events.n_users)
+
+    def observe(self, events, phases):
+        user_R, row_R = events.rows(phases)
+        weight_R, item_R = torch.from_numpy(self.weight_U[user_R]), events.item_R[torch.from_numpy(row_R)].long()
+        count_N = torch.bincount(item_R, weights=weight_R, minlength=events.n_items).float()
+        self.register_buffer("count_N", count_N, persistent=False)
+
+
 class Saving(Popular):
     """Puts its counts into checkpoints."""
 
@@ -163,6 +177,7 @@ BROKEN: list[tuple[type[Prior], str, str]] = [
     (Adding, "counting_starts_anew", "count instead of adding"),
     (Writing, "scoring_moves_no_state", "must not write"),
     (Narrow, "what_came_later_is_served", "index"),
+    (Registered, "rows_of_who_came_later_are_counted", "out of bounds"),
     (Saving, "statistics_stay_out_of_checkpoints", "persistent=False"),
     (Waiting, "scoring_waits_for_no_device", "_local_scalar_dense|data-dependent|item"),
 ]
@@ -178,7 +193,7 @@ def run(build: type[Prior], test: str, config: type | None = PriorConfig) -> Non
 def test_a_broken_prior_is_seen(build: type[Prior], test: str, says: str) -> None:
     with pytest.raises(Exception, match=says) as caught:
         run(build, test)
-    assert isinstance(caught.value, AssertionError) or build in (Narrow, Waiting), repr(caught.value)
+    assert isinstance(caught.value, AssertionError) or build in (Narrow, Registered, Waiting), repr(caught.value)
 
 
 def test_a_prior_whose_gate_has_no_start_is_seen() -> None:

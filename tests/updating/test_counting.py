@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from polyscene.model import PolysceneModel
 from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Engine, Request
-from polyscene.serving.reactions.laying import counted_with
+from polyscene.serving.reactions.laying import counted_with, lay, with_empty_users
 from polyscene.serving.reactions.reading import Row
 from polyscene.serving.reactions.rows import NewRows
+from polyscene.updating import scenario as stages
+from polyscene.updating.learning import Learned, learn_rows
 from polyscene.updating.scenario import Measure
 from tests.tiny import ADS, LIKES, PEOPLE, SHOP
 from tests.updating.feeding import FIRST, engine_of, feed, new_taste, tables, updated
@@ -95,6 +98,9 @@ def test_new_rows_come_behind_those_of_the_data_with_their_labels() -> None:
     assert counted.labelled_R is not None
     assert counted.labelled_R.tolist() == [True, False, True, False, True, True]
     assert counted.n_users == 4
+    # What was learned from before is known, and not learned from again.
+    laid = lay(with_empty_users(events, 2), rows, np.array([False, False, True]), apart=False, after=1)
+    assert laid.number_R[laid.new_R].tolist() == [2]
     assert counted_with(events, rows.until(0)) is events
     assert counted_with(events, rows.until(1)).n_users == 2
 
@@ -134,6 +140,8 @@ def test_what_is_counted_is_taken_without_what_was_learned(deployment: Deploymen
     told = outcome.updated[LIKES]
     assert told.counts_alone
     assert outcome.promoted
+    moved = zip(told.learned.tensors, told.learned.before, strict=True)
+    assert all(torch.equal(now, then) for now, then in moved), "the model is as it was"
     assert told.held is not None
     assert told.held.new > told.held.old
     reasons = told.decision.reasons
@@ -188,7 +196,12 @@ def test_rows_that_are_held_out_are_not_counted(deployment: Deployment, monkeypa
 
         return call
 
+    def learning(*given: Any, **options: Any) -> Learned:
+        seen.append(("learning", seen[-1][1]))
+        return learn_rows(*given, **options)
+
     monkeypatch.setattr(PolysceneModel, "observe", counting)
+    monkeypatch.setattr(stages, "learn_rows", learning)
     monkeypatch.setattr(Measure, "held", staged("held", held))
     monkeypatch.setattr(Measure, "kept", staged("kept", kept))
     feed(deployment, new_taste(200))
@@ -197,7 +210,7 @@ def test_rows_that_are_held_out_are_not_counted(deployment: Deployment, monkeypa
     assert told["held(0,)"] == rows
     assert told["held(160,)"] == rows + 160
     assert told["kept()"] < rows
-    assert told["settling"] == rows, "while rows are learned from, they are not counted"
+    assert told["learning"] == rows, "while rows are learned from, they are not counted"
 
 
 def test_a_log_that_is_lost_or_cannot_be_read(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:

@@ -228,6 +228,22 @@ class PriorSuite(ComponentSuite):
                 "after observe() new items have no score"
             )
 
+    def test_rows_of_who_came_later_are_counted(self) -> None:
+        """As a service counts feedback: of users whom the data did not have when the prior was made."""
+        for one in (one for one in self.counted() if one.kind not in (FRIENDS, FACTS)):
+            later, n_items = with_arrivals(one.events), one.events.n_items
+            came = replace(
+                later, item_R=later.item_R.clamp(max=n_items - 1), n_items=n_items, cold_N=one.events.cold_N
+            )
+            one.prior.observe(came, [Phase.TRAIN])
+            score_UN = one.prior(one.known)
+            assert score_UN.shape == (len(one.known.user_B), n_items), (
+                "rows of a user who came later make other items"
+            )
+            assert score_UN.isfinite().all(), (
+                "a score is not finite once rows of a user are counted who came later"
+            )
+
     def test_statistics_stay_out_of_checkpoints(self) -> None:
         for one in self.counted():
             saved = sorted(one.prior.state_dict())

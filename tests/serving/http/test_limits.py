@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 
 from polyscene.serving.limits import RateLimit
 
+# After these, who waited as told lacked 1e-13 of a request.
+ROUNDED = [0.7070085888125095, 0.014203153206901704, 0.5340500329721842, *[0.0] * 5, 1.517467657169458]
+ROUNDED += [1.3490073253157353, 0.0, 0.0]
+
 
 class Clock:
     def __init__(self) -> None:
@@ -31,7 +35,7 @@ def test_no_rate_is_no_limit() -> None:
 
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=60), st.floats(0.5, 20), st.integers(1, 10))
-@example([1.9, 0.3187877068247698, 0.02372091977594027, 0.0], 0.5, 1)
+@example(ROUNDED, 0.5, 1)
 def test_never_more_than_burst_and_rate_allow(pauses: list[float], rate: float, burst: int) -> None:
     clock, allowed = Clock(), 0
     limit = RateLimit(rate, burst, clock=clock)
