@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from polyscene.feedback import Event, Reaction, open_log
 from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.engine import Engine
+from polyscene.serving.engine import Answer, Engine, Request
 from polyscene.serving.startup import load_engine
 from polyscene.training.reporter import Reporter
 from polyscene.updating.config import LearnConfig, UpdateConfig
@@ -63,6 +63,13 @@ def engine_of(deployment: Deployment, version: str, host: Host | None = None) ->
     """A version as it is served."""
     config = ServeConfig(deployment=str(deployment.folder), device="cpu", texts=False)
     return load_engine(deployment, version, config, host or tiny_host())[0]
+
+
+def answered(engine: Engine, requests: Sequence[Request]) -> list[Answer]:
+    """The answers to requests of which none is wrong."""
+    answers = [one for one in engine.answer(requests) if isinstance(one, Answer)]
+    assert len(answers) == len(requests)
+    return answers
 
 
 def everything(folder: Path) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from polyscene.feedback import Reaction
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Request
 from tests.tiny import ADS, FACTS, LIKES, PEOPLE, SHOP
-from tests.updating.feeding import FIRST, engine_of, everything, feed, new_taste, tables, updated
+from tests.updating.feeding import FIRST, answered, engine_of, everything, feed, new_taste, tables, updated
 
 
 def weights(deployment: Deployment, version: str) -> dict[str, torch.Tensor]:
@@ -43,8 +43,8 @@ def test_a_taste_that_only_feedback_tells_is_learned_within_the_budget(deploymen
         engine = engine_of(deployment, version)
         engine.observe(events[:480])
         asked = [(event.user, event.item) for event in events[480:]]
-        answers = engine.answer([Request(LIKES, user, k=10) for user, _ in asked])
-        hits.append(sum(item in answer.items for (_, item), answer in zip(asked, answers, strict=True)))  # type: ignore[union-attr]
+        answers = answered(engine, [Request(LIKES, user, k=10) for user, _ in asked])
+        hits.append(sum(item in answer.items for (_, item), answer in zip(asked, answers, strict=True)))
     assert hits[1] > hits[0] + 5
 
 
@@ -71,11 +71,11 @@ def test_other_scenarios_stay_bit_for_bit(deployment: Deployment) -> None:
     users = {SHOP: "u01", PEOPLE: "u02", ADS: "v03"}
     for name, user in users.items():
         first, second = (
-            engine.answer([Request(name, user, k=20), Request(name, "new", k=20)]) for engine in engines
+            answered(engine, [Request(name, user, k=20), Request(name, "new", k=20)]) for engine in engines
         )
-        assert [(one.items, one.scores) for one in first] == [(one.items, one.scores) for one in second]  # type: ignore[union-attr]
-    first, second = (engine.answer([Request(LIKES, "u01", k=20)])[0] for engine in engines)
-    assert first.scores != second.scores  # type: ignore[union-attr]
+        assert [(one.items, one.scores) for one in first] == [(one.items, one.scores) for one in second]
+    taught = [answered(engine, [Request(LIKES, "u01", k=20)])[0].scores for engine in engines]
+    assert taught[0] != taught[1]
 
 
 def test_what_forgets_too_much_is_not_promoted(deployment: Deployment) -> None:
@@ -117,7 +117,7 @@ def test_replay_and_distillation_keep_scores_of_old_rows(deployment: Deployment)
     assert moved[1] < moved[0]
     assert plain.kept is not None
     assert held_to.kept is not None
-    spread = [one.kept.high - one.kept.low for one in (plain, held_to)]  # type: ignore[union-attr]
+    spread = [kept.high - kept.low for kept in (plain.kept, held_to.kept)]
     assert spread[1] < spread[0], "single users are told what they were told before"
 
 

@@ -28,9 +28,9 @@ def read(tmp_path: Path, events: list[Any], after: dict[str, int] | None = None)
         return read_feedback(log, after or {SHOP: 0, ADS: 0}, log.last(), KINDS)
 
 
-def reaction(number: int, kind: str = "click", **given: Any) -> Reaction:
-    values = {"time": NOW - 1000 + number, "scenario": SHOP, "user": "u01", "item": "i01"} | given
-    return Reaction(f"e{number}", kind=kind, **values)  # type: ignore[arg-type]
+def reaction(number: int, kind: Any = "click", **given: Any) -> Reaction:
+    values: dict[str, Any] = {"time": NOW - 1000 + number, "scenario": SHOP, "user": "u01", "item": "i01"} | given
+    return Reaction(f"e{number}", kind=kind, **values)
 
 
 def test_a_cursor_is_kept_for_each_scenario_and_unknown_ones_are_told(tmp_path: Path) -> None:
