@@ -13,8 +13,8 @@ the validation rows of the first run.
 neither of these two. ``with encoders`` lets the encoders of the scenario learn as well (``learn.encoders=true``).
 ``trained again`` is a new run on all that the others were fed; it has learned from the kept rows, so they say
 nothing of it. What updates learn is taken here whatever is decided; how often it would have been is a figure of
-its own. Updates hold out the latest fifth of what is new, which is learned and counted by the next. Finished parts
-are remembered (``--folder``).
+its own, for which it has to add to what is counted. Updates hold out the latest fifth of what is new, which is
+learned and counted by the next. Finished parts are remembered (``--folder``).
 """
 
 from __future__ import annotations
