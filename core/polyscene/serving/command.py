@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,11 +15,15 @@ from polyscene.errors import ConfigError
 from polyscene.feedback import open_log
 from polyscene.registry.host import Host
 from polyscene.serving.config import ServeConfig
+from polyscene.serving.control import Control
 from polyscene.serving.deployment import Deployment
-from polyscene.serving.keys import read_keys
+from polyscene.serving.keys import KeyFile, read_keys
 from polyscene.serving.loading import Starter
 from polyscene.serving.startup import Say, keys_path, listen, log_address
 from polyscene.training.restore import find_run
+
+if TYPE_CHECKING:
+    from polyscene.serving.service import Service
 
 
 def serve(config: ServeConfig, host: Host, say: Say) -> bool:
@@ -38,31 +44,50 @@ def serve(config: ServeConfig, host: Host, say: Say) -> bool:
     open_log(log_address(config)).close()
     listening = listen(config)
     if config.workers > 1:
-        # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
-        torch.set_num_threads(1)
+        return _serve_with_workers(config, host, say, keys, listening)
     starter = Starter(config, host, say)
-    series = _series_folder(config.workers)
+    _begun(say, listening, keys)(starter.version)
+    return _answer(starter.service(), keys, listening)
 
-    # After the folder for several workers' series is known: Prometheus' client looks for it when it is imported.
+
+def _serve_with_workers(
+    config: ServeConfig, host: Host, say: Say, keys: KeyFile | None, listening: socket.socket
+) -> bool:
+    # Threads of a library do not survive a fork; workers have one each, and cores are shared by workers.
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="polyscene-workers-") as folder:
+        # Before it is imported: Prometheus' client looks then for the folder of several workers' series.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from polyscene.serving.generations import Generations
+
+        control = Control(Path(folder) / "control")
+
+        def work(starter: Starter, parent: int, answers: Callable[[], None]) -> bool:
+            return _answer(starter.service(control), keys, listening, parent=parent, started=answers)
+
+        return Generations(config, host, control, work, say).run(_begun(say, listening, keys))
+
+
+def _answer(service: Service, keys: KeyFile | None, listening: socket.socket, **options: Any) -> bool:
+    from polyscene.serving.answering import answer
     from polyscene.serving.app import create_app
-    from polyscene.serving.workers import Workers, run_one
 
-    def work(parent: int | None = None) -> bool:
-        service = starter.service()
-        service.open()
-        try:
-            return run_one(create_app(service, keys), listening, parent)
-        finally:
-            service.close()
-
-    say(f"Serving version '{starter.version}' at {_address(listening)}")
-    if keys is None:
-        say("There is no file of keys: requests from this machine alone are answered, and may do everything.")
+    service.open()
     try:
-        return work() if config.workers == 1 else Workers(config.workers, work).run(starter.let_go)
+        return answer(create_app(service, keys), listening, **options)
     finally:
-        if series:
-            shutil.rmtree(series, ignore_errors=True)
+        service.close()
+
+
+def _begun(say: Say, listening: socket.socket, keys: KeyFile | None) -> Callable[[str], None]:
+    """What says that a version is served, and where."""
+
+    def begun(version: str) -> None:
+        say(f"Serving version '{version}' at {_address(listening)}")
+        if keys is None:
+            say("There is no file of keys: requests from this machine alone are answered, and may do everything.")
+
+    return begun
 
 
 def add_version(config: ServeConfig) -> str:
@@ -75,14 +100,6 @@ def add_version(config: ServeConfig) -> str:
     if not config.run:
         raise ConfigError("no run is given", where="polyscene serve --add", fix="give run=RUN")
     return Deployment(config.deployment).adopt(find_run(config.run, config.root), by="polyscene serve --add")
-
-
-def _series_folder(workers: int) -> str:
-    if workers == 1:
-        return ""
-    folder = tempfile.mkdtemp(prefix="polyscene-series-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    return folder
 
 
 def _address(listening: socket.socket) -> str:

@@ -41,14 +41,15 @@ class Live:
         self._retry_at = 0.0
         self.trouble = ""
         """Why it does not know the latest, where it does not."""
-        self._spoiled = False
+        self.spoiled = False
+        """Whether it knows an item that could not be kept."""
         self.names = list(self.engine.shelves)
         """The scenarios that are served."""
 
     @property
     def stale(self) -> bool:
         """Whether it knows what it should not: an erased user, or an item that could not be kept."""
-        return self._spoiled or self._erased_size() != self._erasures
+        return self.spoiled or self._erased_size() != self._erasures
 
     def catch_up(self) -> int:
         """Take in what arrived; returns how many items and events that was.
@@ -81,7 +82,7 @@ class Live:
             try:
                 self._item_cursor = self.arrivals.append(scenario, rows)
             except PolysceneError:
-                self._spoiled = True
+                self.spoiled = True
                 raise
         return put
 

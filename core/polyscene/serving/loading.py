@@ -9,9 +9,9 @@ from polyscene.experiments.plan import FILE, Plan, check_scenarios, read_plan
 from polyscene.registry.host import Host
 from polyscene.serving.choices import Choices
 from polyscene.serving.config import ServeConfig
+from polyscene.serving.control import Control
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.startup import Say, load_others, load_promoted, loader
-from polyscene.training.memory import give_back_freed_memory
 
 if TYPE_CHECKING:
     from polyscene.serving.service import Service
@@ -24,21 +24,24 @@ class Starter:
         config: the options.
         host: the plugins.
         say: tells who started it.
+        plan: who chooses for whom; None reads it from the deployment.
+        version: what is loaded; empty takes what is promoted, or where that cannot be loaded what was before it.
 
     Attributes:
-        version: the version that is loaded first.
+        version: the version that was loaded.
 
     Raises:
         PolysceneError: no version can be loaded, or the plan of experiments is wrong.
     """
 
-    def __init__(self, config: ServeConfig, host: Host, say: Say) -> None:
+    def __init__(
+        self, config: ServeConfig, host: Host, say: Say, *, plan: Plan | None = None, version: str = ""
+    ) -> None:
         self._config, self._say = config, say
         self._deployment = Deployment(config.deployment)
-        # As it is at the start: workers that come later must agree with the others.
-        self._plan = read_plan(self._deployment.folder, host)
+        self._plan = plan or read_plan(self._deployment.folder, host)
         self._load_one = loader(self._deployment, config, host, self._plan)
-        loaded = self._load()
+        loaded = self._load(version)
         engine = loaded.promoted.engine
         check_scenarios(self._plan, list(engine.shelves), str(self._deployment.folder / FILE))
         self.version = engine.version
@@ -46,13 +49,17 @@ class Starter:
         self._config = replace(config, run="", promote=False)
         self._loaded: _Loaded | None = loaded
 
-    def service(self) -> Service:
-        """The service of one worker, once in each process; what is loaded is the service's from here on."""
+    def service(self, control: Control | None = None) -> Service:
+        """The service of one worker, once in each process; what is loaded is the service's from here on.
+
+        Args:
+            control: leads to the process above, where there is one that exchanges workers.
+        """
         # Not before: Prometheus' client looks for the folder of several workers' series when it is imported.
         from polyscene.serving.service import Service
 
-        promoted, others, plan, problems = self._loaded or self._load()
-        self._loaded = None
+        assert self._loaded is not None, "a service was made of it before"
+        (promoted, others, plan, problems), self._loaded = self._loaded, None
         return Service(
             self._config,
             self._deployment,
@@ -61,19 +68,14 @@ class Starter:
             others=others,
             plan=plan,
             problems=problems,
+            control=control,
         )
 
-    def let_go(self) -> None:
-        """Hold nothing of what is loaded, when all workers are forked.
-
-        They free it when another version takes over, and this process never would. A worker that takes the place
-        of one that died loads what is promoted then.
-        """
-        self._loaded = None
-        give_back_freed_memory()
-
-    def _load(self) -> _Loaded:
-        promoted = load_promoted(self._deployment, self._config, self._load_one, self._say)
+    def _load(self, version: str) -> _Loaded:
+        if version:
+            promoted = self._load_one(version)
+        else:
+            promoted = load_promoted(self._deployment, self._config, self._load_one, self._say)
         plan, others, problems = load_others(self._plan, self._config, self._load_one, self._say)
         return _Loaded(promoted, others, plan, problems)
 

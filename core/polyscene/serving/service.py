@@ -17,8 +17,10 @@ from polyscene.serving.batching import Batcher
 from polyscene.serving.choices import Choices
 from polyscene.serving.choosing import Chosen
 from polyscene.serving.config import ServeConfig
+from polyscene.serving.control import Control
 from polyscene.serving.deployment import Deployment
 from polyscene.serving.engine import Answer, Put, Request, ScenarioInfo, Scored
+from polyscene.serving.followed import FollowedVersions
 from polyscene.serving.history import Had, history_of
 from polyscene.serving.impressions import log_shown
 from polyscene.serving.live import ERASED, Live
@@ -63,6 +65,7 @@ class Service:
         others: versions that arms of experiments name, and the one that the page compares, by name.
         plan: who chooses for whom.
         problems: what of the plan cannot be followed, in words.
+        control: leads to the process that exchanges workers; None where this one exchanges its model.
     """
 
     def __init__(
@@ -75,10 +78,11 @@ class Service:
         others: Mapping[str, Choices] | None = None,
         plan: Plan | None = None,
         problems: Sequence[str] = (),
+        control: Control | None = None,
     ) -> None:
         self.config, self.deployment, self.metrics = config, deployment, Metrics(deployment.folder / "drift")
         self.plan, self.problems = plan or Plan(), list(problems)
-        self._load, self._first = load, [promoted]
+        self._load, self._first, self._control = load, [promoted], control
         self._loaded = dict(others or {})
         self._others: dict[str, Batcher] = {}
 
@@ -91,9 +95,7 @@ class Service:
         self._others = {name: self._batcher(self._following(one)) for name, one in self._loaded.items()}
         self._loaded.clear()
         self.appender = Appender(self.log, self.config.limits.events)
-        self.versions = Versions(
-            self.deployment, self.batcher, self.log, self._load, self.metrics, others=self._others
-        )
+        self.versions = self._versions()
         self.watch = Watch(self.plan, self.log, self.deployment.folder / ERASED)
         self.metrics.serves(live.engine.version)
 
@@ -202,6 +204,14 @@ class Service:
         live = Live(choices, self.deployment, self.log)
         live.catch_up()
         return live
+
+    def _versions(self) -> Versions | FollowedVersions:
+        if self._control is not None:
+            return FollowedVersions(self.deployment, self._control, self._lives)
+        return Versions(self.deployment, self.batcher, self.log, self._load, self.metrics, others=self._others)
+
+    def _lives(self) -> list[Live]:
+        return [batcher.live for batcher in (self.batcher, *self._others.values())]
 
     def _batcher(self, live: Live, **options: Any) -> Batcher:
         limits = self.config.limits

@@ -67,6 +67,13 @@ class Server:
         """A client that waits until the server answers."""
         return Client(self.url, timeout=60, patience=120, **options)  # type: ignore[arg-type]
 
+    def children(self, pid: int | None = None) -> list[int]:
+        """The processes that a process of it started; the first one where none is given."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(pid or self.process.pid)], capture_output=True, check=False
+        )
+        return [int(one) for one in listed.stdout.split()]
+
     def stop(self) -> int:
         """End it as an operator would."""
         self.process.send_signal(signal.SIGTERM)

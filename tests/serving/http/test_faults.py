@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -84,18 +83,24 @@ def test_workers_agree_and_one_that_dies_is_replaced(serve: Serve, runs: tuple[P
         client.erase_user("zoe")
         until(lambda: not any(ask()[0] for _ in range(6)))
 
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, check=True
-    )
-    workers = [int(pid) for pid in listed.stdout.split()]
+    until(lambda: len(server.children()) == 1)  # those who knew zoe have nobody left to answer
+    (leader,) = server.children()
+    workers = server.children(leader)
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     until(lambda: "another takes its place" in "".join(server.said))
     assert [ask()[1] for _ in range(6)] == [[]] * 6
     with server.client() as client:
         until(lambda: f'polyscene_model{{version="{client.models().serving}"}} 2.0' in client.metrics())
+
+        os.kill(leader, signal.SIGKILL)
+        until(lambda: "others take their place" in "".join(server.said))
+        assert [ask()[1] for _ in range(6)] == [[]] * 6
+        until(lambda: f'polyscene_model{{version="{client.models().serving}"}} 2.0' in client.metrics())
+    (leader,) = server.children()
+    workers = server.children(leader)
     server.kill()
-    until(lambda: not _alive(workers[1]))
+    until(lambda: not any(map(_alive, (leader, *workers))))
 
 
 def test_an_answer_without_a_log_says_so(serve: Serve, runs: tuple[Path, Path]) -> None:

@@ -1,4 +1,4 @@
-"""A version that served is freed when another takes over, and workers share the tensors of both."""
+"""A version that served is freed when another takes over in its process, and processes share tensors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import weakref
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from polyscene.errors import CheckpointError
 from polyscene.serving import startup
+from polyscene.serving.arrivals import Arrivals
 from polyscene.serving.config import ServeConfig
-from polyscene.serving.deployment import Deployment
+from polyscene.serving.control import Control, Wish
 from polyscene.serving.engine import Answer, Engine, Request
-from polyscene.serving.live import warm
 from polyscene.serving.loading import Starter
 from polyscene.serving.sharing import share_tensors
 from polyscene.testing.runs import host_of
@@ -66,30 +66,30 @@ def test_what_cannot_be_shared_is_served_all_the_same(
     assert "workers hold tensors of their own" in caplog.text
 
 
-def test_a_process_that_only_forks_lets_go_and_a_late_worker_serves_what_is_promoted_then(
+def test_a_worker_that_knows_an_item_that_could_not_be_kept_wishes_to_be_relieved(
     runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded: list[weakref.ref[Engine]] = []
-
-    def watched(engine: Engine, *rest: Any, **options: Any) -> None:
-        loaded.append(weakref.ref(engine))
-        warm(engine, *rest, **options)
-
-    monkeypatch.setattr(startup, "warm", watched)
-    config = ServeConfig(run=str(runs[0]), deployment=str(tmp_path), device="cpu", texts=False, promote=True)
-    starter = Starter(config, host_of(served_plugin), print)
-    assert loaded[0]() is not None
-    starter.let_go()
-    assert [one() for one in loaded] == [None]
-    deployment = Deployment(str(tmp_path))
-    other = deployment.adopt(runs[1], by="test")
-    deployment.promote(other, by="test")
-    service = starter.service()
+    config = ServeConfig(run=str(runs[0]), deployment=str(tmp_path), device="cpu", texts=False, workers=2)
+    control = Control(tmp_path / "control")
+    service = Starter(config, host_of(served_plugin), print).service(control)
     service.open()
+    control.say(service.live.engine.version)
+
+    async def wishes(seconds: float) -> list[Wish]:
+        watching = asyncio.create_task(service.versions.watch())
+        await asyncio.sleep(seconds)
+        watching.cancel()
+        return [wish for _, wish in control.wishes()]
+
+    def full(*_: object) -> int:
+        raise CheckpointError("no space left", where="items.jsonl")
+
+    row = {"item_id": "fresh", "text": "generated jazz", "title": "Fresh", "group": "group 0", "price": 5.0}
     try:
-        assert service.live.engine.version == other != starter.version
+        assert asyncio.run(wishes(1.5)) == []
+        monkeypatch.setattr(Arrivals, "append", full)
+        with pytest.raises(CheckpointError, match="no space left"):
+            service.live.put_items("books", [row])
+        assert asyncio.run(wishes(1.5)) == [Wish(service.live.engine.version)]
     finally:
         service.close()
-    promoted = deployment.promoted()
-    assert promoted is not None
-    assert promoted.version == other

@@ -1,0 +1,196 @@
+"""Workers come in generations: each is forked from a process that loaded a version, and replaces the one before.
+
+So a version is loaded once for all workers, what it holds is in memory once, and what served before is gone with
+its processes. The process above them loads nothing. It sees what is promoted and who is erased, hears what workers
+wish, starts the next generation, and drains the present one when the next one answers.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from polyscene.errors import PolysceneError, ServingError
+from polyscene.experiments.plan import read_plan
+from polyscene.registry.host import Host
+from polyscene.serving.answering import DRAIN
+from polyscene.serving.config import ServeConfig
+from polyscene.serving.control import Control, Wish
+from polyscene.serving.deployment import Deployment
+from polyscene.serving.generation import Generation, Leader, Work
+from polyscene.serving.live import ERASED
+from polyscene.serving.metrics import Metrics
+from polyscene.serving.startup import Say
+from polyscene.serving.workers import FAILURES, STABLE_S, STOPS, ended, how
+
+_LOOK_S, _WATCH_S, _AGAIN_S = 0.1, 1.0, 30.0
+
+
+class Generations:
+    """Starts generations of workers, and lets each take over from the one before.
+
+    Args:
+        config: the options.
+        host: the plugins.
+        control: where workers wish.
+        work: what each worker does.
+        say: tells who started the service.
+
+    Raises:
+        PolysceneError: the plan of experiments is wrong.
+    """
+
+    def __init__(self, config: ServeConfig, host: Host, control: Control, work: Work, say: Say) -> None:
+        self._config, self._control = config, control
+        self._deployment = Deployment(config.deployment)
+        # As it is at the start: experiments go on with those whom they began with.
+        self._leader = Leader(config, host, read_plan(self._deployment.folder, host), work, say)
+        self._loads = Metrics().loads
+        self._alive: dict[int, Generation] = {}
+        self._wishes: list[tuple[str, Wish]] = []
+        self._look_at, self._failures = 0.0, 0
+        self._stopping = self._failed = False
+
+    def run(self, begun: Callable[[str], None]) -> bool:
+        """Serve until told to stop; whether all went well.
+
+        Args:
+            begun: told the version that is loaded first.
+
+        Raises:
+            PolysceneError: no version can be loaded at the start.
+        """
+        for number in STOPS:
+            signal.signal(number, self._stop)
+        first: Generation | None = self._begin(Wish())
+        while self._alive:
+            select.select([one.hearing for one in self._alive.values()], [], [], _LOOK_S)
+            for one in self._alive.values():
+                one.hear()
+            self._let_take_over()
+            self._bury()
+            if first is not None and first.loaded:
+                begun(first.loaded)
+                # What `run` and `promote` ask for has happened, and others may be promoted from here on.
+                self._leader.config, first = replace(self._config, run="", promote=False), None
+            if first is not None and first.trouble and not self._stopping:
+                raise first.trouble
+            if not self._stopping:
+                self._steer()
+        return not self._failed
+
+    @property
+    def _serving(self) -> Generation | None:
+        return next((one for one in self._alive.values() if one.state == "serving"), None)
+
+    def _begin(self, wish: Wish, name: str = "") -> Generation:
+        one = self._leader.start(wish, name, self._erased())
+        self._alive[one.pid] = one
+        if self._stopping:  # told so meanwhile
+            self._stop()
+        return one
+
+    def _steer(self) -> None:
+        """Start the next generation, if it is time for one."""
+        self._wishes += self._control.wishes()
+        if any(one.state == "coming" for one in self._alive.values()):
+            return
+        serving = self._serving
+        if serving is None:
+            self._begin(Wish())
+        elif self._wishes:
+            name, wish = self._wishes.pop(0)
+            self._begin(wish, name)
+        elif time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _WATCH_S
+            self._look(serving)
+
+    def _look(self, serving: Generation) -> None:
+        """Follow what others promote and erase."""
+        try:
+            wanted = self._wanted(serving)
+        except PolysceneError as error:
+            self._control.say(serving.loaded, error.what)
+            return
+        if wanted != serving.loaded or self._erased() != serving.erased:
+            self._begin(Wish(wanted))
+        else:
+            self._control.say(serving.loaded)
+
+    def _let_take_over(self) -> None:
+        for one in self._alive.values():
+            if one.state != "coming" or len(one.workers) < self._config.workers:
+                continue
+            before, one.state = self._serving, "serving"
+            self._control.say(one.loaded)
+            if before is not None:
+                self._loads.labels("loaded").inc()
+                before.state = "leaving"
+                os.kill(before.pid, DRAIN)
+            if one.name:
+                self._control.tell(one.name)
+
+    def _bury(self) -> None:
+        """Let go of generations that ended."""
+        for pid, status in ended():
+            serving, one = self._serving, self._alive.pop(pid)
+            one.hear()
+            os.close(one.hearing)
+            for worker in one.workers:  # where their own parent could not
+                mark_process_dead(worker)
+            if self._stopping:
+                continue
+            if one is serving:
+                self._restart(one, how(status))
+            elif one.state == "coming":
+                self._refuse(one, serving)
+
+    def _restart(self, one: Generation, ending: str) -> None:
+        lived = time.monotonic() - one.began
+        self._failures = self._failures + 1 if lived < STABLE_S else 0
+        if self._failures >= FAILURES or not ending.startswith("signal"):
+            self._failed = True
+            self._stop()
+            return
+        print(f"All workers ended ({ending}); others take their place.", file=sys.stderr, flush=True)
+
+    def _refuse(self, one: Generation, serving: Generation | None) -> None:
+        """Say why a generation does not take over."""
+        found = one.trouble or ServingError("its workers do not start", fix="the server's log says why")
+        one.trouble = found
+        if serving is None:
+            self._failed = True
+            return
+        self._loads.labels("failed").inc()
+        if one.name:
+            error = ServingError(
+                f"the version cannot be loaded: {found.what}",
+                where="version",
+                fix=f"version '{serving.loaded}' goes on serving; {found.fix or 'promote another'}",
+            )
+            self._control.tell(one.name, error)
+        else:
+            self._look_at = time.monotonic() + _AGAIN_S
+            self._control.say(serving.loaded, f"a version cannot be loaded: {found.what}")
+            print(f"A version cannot be loaded: {found}", file=sys.stderr, flush=True)
+
+    def _wanted(self, serving: Generation) -> str:
+        promoted = self._deployment.promoted()
+        return promoted.version if promoted else serving.loaded
+
+    def _erased(self) -> int:
+        path = self._deployment.folder / ERASED
+        return path.stat().st_size if path.exists() else 0
+
+    def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        self._stopping = True
+        for pid in self._alive:
+            os.kill(pid, signal.SIGTERM)

@@ -1,0 +1,126 @@
+"""A worker that is drained answers whoever has a connection, closes it with that answer, and ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from polyscene.errors import CheckpointError, ServingError
+from polyscene.serving.answering import DRAIN, answer
+from polyscene.serving.control import Control, Wish
+from polyscene.serving.workers import Workers, forked
+from tests.serving.http.server import until
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.listen()
+        yield opened
+
+
+def _app() -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/")
+    def me() -> int:
+        return os.getpid()
+
+    return app
+
+
+def _asked(connection: http.client.HTTPConnection) -> tuple[int, bool]:
+    """Who answers, and whether the connection closes with that."""
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    return json.loads(response.read()), response.getheader("connection") == "close"
+
+
+def test_a_drained_worker_closes_connections_with_their_next_answer(listening: socket.socket) -> None:
+    pid = forked(lambda: answer(_app(), listening))
+    asking = http.client.HTTPConnection(*listening.getsockname(), timeout=30)
+    assert [_asked(asking) for _ in range(3)] == [(pid, False)] * 3
+    os.kill(pid, DRAIN)
+    time.sleep(0.5)
+    assert _asked(asking) == (pid, True)
+    began = time.monotonic()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert time.monotonic() - began < 3
+    # Nobody accepts now, but the address is still there for whoever comes next.
+    other = forked(lambda: answer(_app(), listening))
+    assert _asked(asking) == (other, False)
+    asking.close()
+    os.kill(other, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+
+
+def test_a_worker_is_drained_before_it_listens_and_one_that_fails_is_replaced_a_few_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    slow = forked(lambda: time.sleep(60) is None)
+    os.kill(slow, DRAIN)
+    assert os.waitstatus_to_exitcode(os.waitpid(slow, 0)[1]) == -DRAIN
+
+    alive, held = os.pipe()
+    tries = tmp_path / "tries"
+
+    def fail(_: int) -> bool:
+        with tries.open("a") as file:
+            file.write("x")
+        raise RuntimeError("no model")
+
+    leader = forked(lambda: Workers(2, fail, alive).run())
+    assert os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]) == 1
+    assert len(tries.read_text()) == 2 + 4
+    os.close(held)
+
+
+def test_workers_end_when_nobody_is_above_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    alive, held = os.pipe()
+
+    def wait(parent: int) -> bool:
+        (tmp_path / f"worker-{os.getpid()}").touch()
+        time.sleep(60)
+        return True
+
+    def lead() -> bool:
+        os.close(held)
+        return Workers(2, wait, alive).run()
+
+    leader = forked(lead)
+    until(lambda: len(list(tmp_path.glob("worker-*"))) == 2, 20)
+    os.close(held)
+    assert os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]) == 0
+
+
+def test_wishes_are_answered_once_and_in_order(tmp_path: Path) -> None:
+    control = Control(tmp_path / "control")
+    assert (control.serving, control.trouble) == ("", "")
+    control.say("a", "b cannot be loaded")
+    assert (control.serving, control.trouble) == ("a", "b cannot be loaded")
+    first = control.ask(Wish("b", "promote", "ann", "better"))
+    second = control.ask(Wish("a", "roll back"))
+    assert not control.told(first)
+    assert list(control.wishes()) == [
+        (first, Wish("b", "promote", "ann", "better")),
+        (second, Wish("a", "roll back")),
+    ]
+    assert list(control.wishes()) == []
+    control.tell(second, CheckpointError("it is gone", where="versions", fix="train it"))
+    control.tell(first)
+    assert control.told(first)
+    with pytest.raises(ServingError, match="versions: it is gone\ntrain it"):
+        control.told(second)
+    assert [path.name for path in control.folder.iterdir()] == ["state.json"]
