@@ -46,7 +46,7 @@ class ServeConfig:
     port: int = bounded(8000, at_least=0, at_most=65535)
     """Port to listen on; 0 takes a free one and says which."""
     workers: int = bounded(1, at_least=1, at_most=64)
-    """Processes that answer; they hold the tensors of a model in memory once, also after an exchange."""
+    """Processes that answer; they hold a version in memory once, also after an exchange."""
     keys: str = ""
     """File of API keys, made by ``polyscene keys``; empty takes the deployment's ``keys.json``, if it exists."""
     feedback: str = ""
