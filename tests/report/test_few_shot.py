@@ -43,17 +43,20 @@ def test_means_and_standard_deviations_over_draws() -> None:
     [curve] = shot_curves([*few_shot(), *few_shot("recall@10")])
     assert (curve.metric, curve.shots) == ("ndcg@10", (1, 16))
     point = curve.points["adapted"][16]
-    assert (point.mean, point.spread, point.draws) == (pytest.approx(0.55), pytest.approx(0.0707107), 2)
+    assert (point.mean, point.spread) == (pytest.approx(0.55), pytest.approx(0.0707107))
+    assert point.values == {0: 0.5, 1: 0.6}
+    [alone] = shot_curves([row for row in few_shot() if not row["draw"]])
+    assert alone.points["adapted"][16].spread is None
 
 
-def test_a_difference_is_compared_with_both_spreads() -> None:
+def test_a_difference_is_compared_with_both_spreads_and_draw_by_draw() -> None:
     [curve] = shot_curves(few_shot())
     assert curve.verdicts() == [
-        "1 shot: adapted is within the spread of scratch (ndcg@10)",
-        "16 shots: adapted is above scratch (ndcg@10)",
+        "1 shot: adapted is within the spread of scratch (ahead in 0 of 2 draws) (ndcg@10)",
+        "16 shots: adapted is above scratch (ahead in 2 of 2 draws) (ndcg@10)",
     ]
     [lower] = shot_curves(few_shot("log_loss"))
-    assert lower.verdicts()[1] == "16 shots: adapted is below scratch (log_loss)"
+    assert lower.verdicts()[1] == "16 shots: adapted is below scratch (ahead in 0 of 2 draws) (log_loss)"
 
 
 def test_the_table_marks_the_best_of_each_column() -> None:

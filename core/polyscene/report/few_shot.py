@@ -21,12 +21,20 @@ ADAPTED = "adapted"
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A figure over draws: mean, standard deviation (None of one draw) and the draws' number."""
+class Drawn:
+    """A figure by draw of rows."""
 
-    mean: float
-    spread: float | None
-    draws: int
+    values: Mapping[int, float]
+
+    @property
+    def mean(self) -> float:
+        """Over draws."""
+        return fmean(self.values.values())
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over draws; None of one."""
+        return stdev(self.values.values()) if len(self.values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,13 @@ class ShotCurve:
     title: str
     metric: str
     shots: tuple[int, ...]
-    points: Mapping[str, Mapping[int, Mean]]
+    points: Mapping[str, Mapping[int, Drawn]]
 
     def verdicts(self) -> list[str]:
         """For each number of shots, how the adapted model stands against each other method.
 
-        A difference is beyond the spread where it is larger than the standard deviations over draws together.
+        A difference is beyond the spread where it is larger than the standard deviations over draws together. As
+        methods share the rows of a draw, it is also said in how many draws the adapted model is ahead.
         """
         sign = -1 if lower_is_better(self.metric) else 1
         lines = []
@@ -64,7 +73,10 @@ class ShotCurve:
                 gain = sign * (own.mean - other.mean)
                 noise = math.hypot(own.spread or 0.0, other.spread or 0.0)
                 beyond = "within the spread of" if abs(gain) <= noise else "above" if gain > 0 else "below"
-                words.append(f"{beyond} {method_title(method)}")
+                both = own.values.keys() & other.values.keys()
+                ahead = sum(sign * (own.values[draw] - other.values[draw]) > 0 for draw in both)
+                draws = f" (ahead in {ahead} of {len(both)} draws)" if len(both) > 1 else ""
+                words.append(f"{beyond} {method_title(method)}{draws}")
             if words:
                 lines.append(
                     f"{shots:,} shot{'' if shots == 1 else 's'}: adapted is {', '.join(words)} ({self.metric})"
@@ -74,7 +86,7 @@ class ShotCurve:
 
 def shot_curves(rows: Sequence[Mapping[str, Any]], *, all_metrics: bool = False) -> list[ShotCurve]:
     """The curves in rows of ``few_shot``: the first metric of each view, or all of them."""
-    found: dict[tuple[str, str, str, str], dict[str, dict[int, list[float]]]] = {}
+    found: dict[tuple[str, str, str, str], dict[str, dict[int, dict[int, float]]]] = {}
     for row in rows:
         if row["population"] != "warm":
             continue
@@ -82,14 +94,14 @@ def shot_curves(rows: Sequence[Mapping[str, Any]], *, all_metrics: bool = False)
         if not all_metrics and any(key[:3] == other[:3] and key != other for other in found):
             continue
         methods = found.setdefault(key, {})
-        methods.setdefault(row["method"], {}).setdefault(row["shots"], []).append(row["value"])
+        methods.setdefault(row["method"], {}).setdefault(row["shots"], {})[row["draw"]] = row["value"]
     return [
         ShotCurve(
             " ".join([scenario, *([] if view == "all" else [view]), metric]),
             metric,
             tuple(sorted({shots for by_shots in methods.values() for shots in by_shots})),
             {
-                method: {shots: _point(values) for shots, values in by_shots.items()}
+                method: {shots: Drawn(values) for shots, values in by_shots.items()}
                 for method, by_shots in methods.items()
             },
         )
@@ -132,7 +144,3 @@ def _cell(curve: ShotCurve, method: str, shots: int) -> Text:
     best = point.mean == (min if lower_is_better(curve.metric) else max)(values) and len(set(values)) > 1
     spread = "" if point.spread is None else f" ± {figure(point.spread)}"
     return Text(f"{figure(point.mean)}{spread}{' *' if best else ''}", style="bold green" if best else "")
-
-
-def _point(values: list[float]) -> Mean:
-    return Mean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))

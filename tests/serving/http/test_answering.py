@@ -52,14 +52,18 @@ def test_a_drained_worker_closes_connections_with_their_next_answer(listening: s
     assert [_asked(asking) for _ in range(3)] == [(pid, False)] * 3
     os.kill(pid, DRAIN)
     time.sleep(0.5)
+    newcomer = http.client.HTTPConnection(*listening.getsockname(), timeout=30)
+    newcomer.request("GET", "/")
     assert _asked(asking) == (pid, True)
     began = time.monotonic()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert time.monotonic() - began < 3
-    # Nobody accepts now, but the address is still there for whoever comes next.
+    # It accepted nobody more, and the address is still there for whoever comes next.
     other = forked(lambda: answer(_app(), listening))
+    assert json.loads(newcomer.getresponse().read()) == other
     assert _asked(asking) == (other, False)
     asking.close()
+    newcomer.close()
     os.kill(other, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,17 @@ Serve = Callable[..., Server]
 
 
 class Load:
-    """Threads that ask until they are stopped, and count what went wrong."""
+    """Threads that ask until they are stopped, and count what went wrong.
+
+    Some ask without a pause; others rest on their connection, and leave it when they are told that it closes.
+    """
 
     def __init__(self, server: Server, threads: int = 3) -> None:
         self.failures: list[str] = []
         self.versions: list[str] = []
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(server, n)) for n in range(threads)]
+        self._threads += [threading.Thread(target=self._rest, args=(server,)) for _ in range(threads)]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -48,6 +54,20 @@ class Load:
                         self.failures.append(f"{shown.degraded}, {len(shown.items)} items")
                 except Exception as error:
                     self.failures.append(repr(error))
+
+    def _rest(self, server: Server) -> None:
+        while not self._stop.is_set():
+            with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)) as connection:
+                closes = False
+                while not closes and not self._stop.wait(0.3):
+                    try:
+                        connection.request("GET", "/healthz")
+                        answer = connection.getresponse()
+                        answer.read()
+                        closes = answer.getheader("connection") == "close"
+                    except (OSError, http.client.HTTPException) as error:
+                        self.failures.append(f"resting: {error!r}")
+                        break
 
 
 @pytest.mark.parametrize("workers", [1, 2])
