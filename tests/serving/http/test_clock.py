@@ -67,7 +67,8 @@ def test_a_clock_that_jumps(serve: Serve, runs: tuple[Path, Path], tmp_path: Pat
             jump.write_text(f"{years * YEAR:+d}")
             click = {"kind": "click", "scenario": "books", "user": "zoe", "item": f"i0{number}"}
             client.feedback([click])
-            assert client.recommend("books", user="zoe", k=3).degraded == []
+            # A busy disk may be slow for a moment, a service that the clock confuses stays so.
+            until(lambda: client.recommend("books", user="zoe", k=3).degraded == [])
             assert client.promote(version).serving == version
             [*_, kept] = [one for one in client.export_user("zoe").events if one["kind"] == "click"]
             assert kept["time"] == pytest.approx(time.time() + years * YEAR, abs=60)
