@@ -50,7 +50,12 @@ def answer(
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(DRAIN, server.drain)
         if parent is not None:
-            loop.add_reader(parent, server.stop)
+
+            def orphaned() -> None:
+                loop.remove_reader(parent)  # a closed pipe can be read from for ever
+                server.stop()
+
+            loop.add_reader(parent, orphaned)
         await server.serve(sockets=[listening])
 
     asyncio.run(serve())

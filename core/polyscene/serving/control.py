@@ -35,18 +35,32 @@ class Wish:
 class Control:
     """The folder.
 
+    What the process above says waits until :meth:`write` finds room on the disk, so that a full one ends nobody.
+
     Args:
         folder: made where it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._state = folder, folder / "state.json"
+        self._said: dict[str, str] = {}
+        self._unwritten: dict[Path, dict[str, str]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def say(self, version: str, trouble: str = "") -> None:
         """Say which version serves, and why it is not the promoted one, where it is not."""
-        if (version, trouble) != (self.serving, self.trouble):
-            write_json(self._state, {"version": version, "trouble": trouble})
+        said = {"version": version, "trouble": trouble}
+        if said != self._said:
+            self._said = self._unwritten[self._state] = said
+
+    def write(self) -> None:
+        """Write what was said and told since; what the disk has no room for is tried again the next time."""
+        for path, what in list(self._unwritten.items()):
+            try:
+                write_json(path, what)
+            except PolysceneError:
+                return
+            del self._unwritten[path]
 
     @property
     def serving(self) -> str:
@@ -96,7 +110,8 @@ class Control:
             if time.time() - old.stat().st_mtime > _LEFT_S:
                 old.unlink(missing_ok=True)
         said = ("", "", "") if error is None else (error.what, error.where, error.fix)
-        write_json(self.folder / f"{name}.told.json", dict(zip(("what", "where", "fix"), said, strict=True)))
+        told: dict[str, str] = dict(zip(("what", "where", "fix"), said, strict=True))
+        self._unwritten[self.folder / f"{name}.told.json"] = told
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class FollowedVersions:
     @property
     def serving(self) -> str:
         """The version that answers now."""
-        return self._control.serving
+        return self._control.serving or self._lives()[0].engine.version  # not all workers are there yet
 
     @property
     def trouble(self) -> str:

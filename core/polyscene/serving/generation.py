@@ -86,15 +86,24 @@ class Leader:
         self._alive, self._held = os.pipe()
 
     def start(self, wish: Wish, name: str, erased: int) -> Generation:
-        """Fork a generation; see :class:`Generation`."""
+        """Fork a generation; see :class:`Generation`.
+
+        Raises:
+            OSError: the system allows no process more.
+        """
         hearing, telling = os.pipe()
 
         def lead() -> bool:
             os.close(self._held)
             return self._lead(wish, telling)
 
-        pid = forked(lead)
-        os.close(telling)
+        try:
+            pid = forked(lead)
+        except OSError:
+            os.close(hearing)
+            raise
+        finally:
+            os.close(telling)
         return Generation(pid, hearing, name, erased)
 
     def _lead(self, wish: Wish, telling: int) -> bool:

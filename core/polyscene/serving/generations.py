@@ -29,7 +29,7 @@ from polyscene.serving.generation import Generation, Leader, Work
 from polyscene.serving.live import ERASED
 from polyscene.serving.metrics import Metrics
 from polyscene.serving.startup import Say
-from polyscene.serving.workers import FAILURES, STABLE_S, STOPS, ended, how
+from polyscene.serving.workers import FAILURES, STABLE_S, STOPS, ended, how, signalled
 
 _LOOK_S, _WATCH_S, _AGAIN_S = 0.1, 1.0, 30.0
 
@@ -58,6 +58,7 @@ class Generations:
         self._wishes: list[tuple[str, Wish]] = []
         self._look_at, self._failures = 0.0, 0
         self._stopping = self._failed = False
+        self._trouble: ServingError | None = None
 
     def run(self, begun: Callable[[str], None]) -> bool:
         """Serve until told to stop; whether all went well.
@@ -66,11 +67,11 @@ class Generations:
             begun: told the version that is loaded first.
 
         Raises:
-            PolysceneError: no version can be loaded at the start.
+            PolysceneError: no version can be loaded, at the start or after all workers were lost.
         """
         for number in STOPS:
             signal.signal(number, self._stop)
-        first: Generation | None = self._begin(Wish())
+        first: Generation | None = self._begin("", Wish())
         while self._alive:
             select.select([one.hearing for one in self._alive.values()], [], [], _LOOK_S)
             for one in self._alive.values():
@@ -81,17 +82,18 @@ class Generations:
                 begun(first.loaded)
                 # What `run` and `promote` ask for has happened, and others may be promoted from here on.
                 self._leader.config, first = replace(self._config, run="", promote=False), None
-            if first is not None and first.trouble and not self._stopping:
-                raise first.trouble
             if not self._stopping:
                 self._steer()
+            self._control.write()
+        if self._trouble:
+            raise self._trouble
         return not self._failed
 
     @property
     def _serving(self) -> Generation | None:
         return next((one for one in self._alive.values() if one.state == "serving"), None)
 
-    def _begin(self, wish: Wish, name: str = "") -> Generation:
+    def _begin(self, name: str, wish: Wish) -> Generation:
         one = self._leader.start(wish, name, self._erased())
         self._alive[one.pid] = one
         if self._stopping:  # told so meanwhile
@@ -103,27 +105,37 @@ class Generations:
         self._wishes += self._control.wishes()
         if any(one.state == "coming" for one in self._alive.values()):
             return
+        wanted, serving = self._next(), self._serving
+        if wanted is None:
+            return
+        try:
+            self._begin(*wanted)
+        except OSError as error:
+            self._refuse(wanted[0], ServingError(f"no process can be started: {error.strerror}"), serving)
+
+    def _next(self) -> tuple[str, Wish] | None:
+        """What is to be loaded now, after the name of the wish that it answers; None for nothing."""
         serving = self._serving
         if serving is None:
-            self._begin(Wish())
-        elif self._wishes:
-            name, wish = self._wishes.pop(0)
-            self._begin(wish, name)
-        elif time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + _WATCH_S
-            self._look(serving)
+            return "", Wish()
+        if self._wishes:
+            return self._wishes.pop(0)
+        if time.monotonic() < self._look_at:
+            return None
+        self._look_at = time.monotonic() + _WATCH_S
+        return self._look(serving)
 
-    def _look(self, serving: Generation) -> None:
+    def _look(self, serving: Generation) -> tuple[str, Wish] | None:
         """Follow what others promote and erase."""
         try:
-            wanted = self._wanted(serving)
-        except PolysceneError as error:
-            self._control.say(serving.loaded, error.what)
-            return
-        if wanted != serving.loaded or self._erased() != serving.erased:
-            self._begin(Wish(wanted))
-        else:
-            self._control.say(serving.loaded)
+            wanted, erased = self._wanted(serving), self._erased()
+        except (PolysceneError, OSError) as error:
+            self._control.say(serving.loaded, f"it cannot be read what is promoted: {error}")
+            return None
+        if wanted != serving.loaded or erased != serving.erased:
+            return "", Wish(wanted)
+        self._control.say(serving.loaded)
+        return None
 
     def _let_take_over(self) -> None:
         for one in self._alive.values():
@@ -134,7 +146,7 @@ class Generations:
             if before is not None:
                 self._loads.labels("loaded").inc()
                 before.state = "leaving"
-                os.kill(before.pid, DRAIN)
+                signalled(before.pid, DRAIN)
             if one.name:
                 self._control.tell(one.name)
 
@@ -149,34 +161,35 @@ class Generations:
             if self._stopping:
                 continue
             if one is serving:
-                self._restart(one, how(status))
+                self._restart(one, status)
             elif one.state == "coming":
-                self._refuse(one, serving)
+                trouble = ServingError("its workers do not start", fix="the server's log says why")
+                self._refuse(one.name, one.trouble or trouble, serving)
 
-    def _restart(self, one: Generation, ending: str) -> None:
+    def _restart(self, one: Generation, status: int) -> None:
+        """Let others take the place of all workers, unless these failed again and again."""
         lived = time.monotonic() - one.began
         self._failures = self._failures + 1 if lived < STABLE_S else 0
-        if self._failures >= FAILURES or not ending.startswith("signal"):
+        if self._failures >= FAILURES or not os.WIFSIGNALED(status):
             self._failed = True
             self._stop()
             return
-        print(f"All workers ended ({ending}); others take their place.", file=sys.stderr, flush=True)
+        print(f"All workers ended ({how(status)}); others take their place.", file=sys.stderr, flush=True)
 
-    def _refuse(self, one: Generation, serving: Generation | None) -> None:
-        """Say why a generation does not take over."""
-        found = one.trouble or ServingError("its workers do not start", fix="the server's log says why")
-        one.trouble = found
+    def _refuse(self, name: str, found: ServingError, serving: Generation | None) -> None:
+        """Say why a generation does not take over, or end where none serves."""
         if serving is None:
-            self._failed = True
+            self._trouble = found
+            self._stop()
             return
         self._loads.labels("failed").inc()
-        if one.name:
+        if name:
             error = ServingError(
                 f"the version cannot be loaded: {found.what}",
                 where="version",
                 fix=f"version '{serving.loaded}' goes on serving; {found.fix or 'promote another'}",
             )
-            self._control.tell(one.name, error)
+            self._control.tell(name, error)
         else:
             self._look_at = time.monotonic() + _AGAIN_S
             self._control.say(serving.loaded, f"a version cannot be loaded: {found.what}")
@@ -193,4 +206,4 @@ class Generations:
     def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
         self._stopping = True
         for pid in self._alive:
-            os.kill(pid, signal.SIGTERM)
+            signalled(pid, signal.SIGTERM)

@@ -60,7 +60,7 @@ class Live:
             return 0
         try:
             taken = self._take_items() + self._take_events()
-        except Exception as error:
+        except Exception as error:  # whatever it is, it costs no answer but what is new
             if not isinstance(error, PolysceneError):
                 _LOG.exception("what happened cannot be followed")
             else:

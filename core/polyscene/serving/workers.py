@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -71,7 +72,7 @@ class Workers:
         pid = forked(self._answer)
         self._started[pid] = time.monotonic()
         if self._ending:  # told so while this one was forked
-            os.kill(pid, self._ending)
+            signalled(pid, self._ending)
 
     def _answer(self) -> bool:
         os.close(self._writing)
@@ -79,8 +80,8 @@ class Workers:
 
     def _end(self, number: int, frame: FrameType | None = None) -> None:
         self._ending = number
-        for pid in list(self._started):
-            os.kill(pid, number)
+        for pid in self._started:
+            signalled(pid, number)
 
 
 def forked(work: Callable[[], bool]) -> int:
@@ -88,9 +89,13 @@ def forked(work: Callable[[], bool]) -> int:
     signals = {*STOPS, DRAIN}
     # What arrives before the child has handlers of its own must not run the parent's in it.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    pid = os.fork()
+    pid = -1
+    try:
+        pid = os.fork()
+    finally:
+        if pid:  # also where the system allows no process more
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     if pid:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return pid
     code = 1
     try:
@@ -101,8 +106,16 @@ def forked(work: Callable[[], bool]) -> int:
     except BaseException as error:  # nothing may return into the parent's code
         print(f"A worker failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
-        sys.stdout.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+
+
+def signalled(pid: int, number: int) -> None:
+    """Send a signal to a child that may just have ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def ended() -> list[tuple[int, int]]:

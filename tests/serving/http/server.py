@@ -63,9 +63,9 @@ class Server:
         found = re.search(r"Serving version .* at (http://\S+)", "".join(self.said))
         return found[1] if found else ""
 
-    def client(self, **options: object) -> Client:
+    def client(self, key: str | None = None) -> Client:
         """A client that waits until the server answers."""
-        return Client(self.url, timeout=60, patience=120, **options)  # type: ignore[arg-type]
+        return Client(self.url, timeout=60, patience=120, key=key)
 
     def children(self, pid: int | None = None) -> list[int]:
         """The processes that a process of it started; the first one where none is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -113,6 +114,7 @@ def test_wishes_are_answered_once_and_in_order(tmp_path: Path) -> None:
     control = Control(tmp_path / "control")
     assert (control.serving, control.trouble) == ("", "")
     control.say("a", "b cannot be loaded")
+    control.write()
     assert (control.serving, control.trouble) == ("a", "b cannot be loaded")
     first = control.ask(Wish("b", "promote", "ann", "better"))
     second = control.ask(Wish("a", "roll back"))
@@ -124,7 +126,29 @@ def test_wishes_are_answered_once_and_in_order(tmp_path: Path) -> None:
     assert list(control.wishes()) == []
     control.tell(second, CheckpointError("it is gone", where="versions", fix="train it"))
     control.tell(first)
+    assert not control.told(first)
+    control.write()
     assert control.told(first)
     with pytest.raises(ServingError, match="versions: it is gone\ntrain it"):
         control.told(second)
     assert [path.name for path in control.folder.iterdir()] == ["state.json"]
+
+
+def test_a_full_disk_delays_what_is_said_and_ends_nobody(tmp_path: Path) -> None:
+    control = Control(tmp_path / "control")
+    name = control.ask(Wish("b", "promote"))
+    assert len(list(control.wishes())) == 1
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        control.say("b")
+        control.tell(name)
+        control.write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert (control.serving, control.told(name)) == ("", False)
+    control.write()
+    assert (control.serving, control.told(name)) == ("b", True)

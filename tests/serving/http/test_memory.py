@@ -73,7 +73,7 @@ def test_a_worker_that_knows_an_item_that_could_not_be_kept_wishes_to_be_relieve
     control = Control(tmp_path / "control")
     service = Starter(config, host_of(served_plugin), print).service(control)
     service.open()
-    control.say(service.live.engine.version)
+    assert service.versions.serving == service.live.engine.version
 
     async def wishes(seconds: float) -> list[Wish]:
         watching = asyncio.create_task(service.versions.watch())

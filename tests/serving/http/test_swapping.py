@@ -52,7 +52,7 @@ class Load:
                     self.versions.append(shown.model)
                     if shown.degraded or len(shown.items) != 3:
                         self.failures.append(f"{shown.degraded}, {len(shown.items)} items")
-                except Exception as error:
+                except Exception as error:  # whatever it is: a thread that ends would count nothing more
                     self.failures.append(repr(error))
 
     def _rest(self, server: Server) -> None:
