@@ -51,11 +51,11 @@ def answer(
         loop.add_signal_handler(DRAIN, server.drain)
         if parent is not None:
 
-            def orphaned() -> None:
-                loop.remove_reader(parent)  # a closed pipe can be read from for ever
+            def orphaned(pipe: int) -> None:
+                loop.remove_reader(pipe)  # a closed one can be read from for ever
                 server.stop()
 
-            loop.add_reader(parent, orphaned)
+            loop.add_reader(parent, orphaned, parent)
         await server.serve(sockets=[listening])
 
     asyncio.run(serve())
