@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,10 @@ from fastapi import FastAPI
 from polyscene.errors import CheckpointError, ServingError
 from polyscene.serving.answering import DRAIN, answer
 from polyscene.serving.control import Control, Wish
-from polyscene.serving.workers import Workers, forked
+from polyscene.serving.workers import Workers, forked, signalled
 from tests.serving.http.server import until
+
+Fork = Callable[[Callable[[], bool]], int]
 
 
 @pytest.fixture
@@ -28,6 +30,20 @@ def listening() -> Iterator[socket.socket]:
         opened.bind(("127.0.0.1", 0))
         opened.listen()
         yield opened
+
+
+@pytest.fixture
+def fork() -> Iterator[Fork]:
+    """As :func:`forked`; what a test that fails leaves behind is killed."""
+    started: list[int] = []
+
+    def start(work: Callable[[], bool]) -> int:
+        started.append(forked(work))
+        return started[-1]
+
+    yield start
+    for pid in started:
+        signalled(pid, signal.SIGKILL)
 
 
 def _app() -> FastAPI:
@@ -47,8 +63,8 @@ def _asked(connection: http.client.HTTPConnection) -> tuple[int, bool]:
     return json.loads(response.read()), response.getheader("connection") == "close"
 
 
-def test_a_drained_worker_closes_connections_with_their_next_answer(listening: socket.socket) -> None:
-    pid = forked(lambda: answer(_app(), listening))
+def test_a_drained_worker_closes_connections_with_their_next_answer(listening: socket.socket, fork: Fork) -> None:
+    pid = fork(lambda: answer(_app(), listening))
     asking = http.client.HTTPConnection(*listening.getsockname(), timeout=30)
     assert [_asked(asking) for _ in range(3)] == [(pid, False)] * 3
     os.kill(pid, DRAIN)
@@ -60,7 +76,7 @@ def test_a_drained_worker_closes_connections_with_their_next_answer(listening: s
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert time.monotonic() - began < 3
     # It accepted nobody more, and the address is still there for whoever comes next.
-    other = forked(lambda: answer(_app(), listening))
+    other = fork(lambda: answer(_app(), listening))
     assert json.loads(newcomer.getresponse().read()) == other
     assert _asked(asking) == (other, False)
     asking.close()
@@ -70,10 +86,10 @@ def test_a_drained_worker_closes_connections_with_their_next_answer(listening: s
 
 
 def test_a_worker_is_drained_before_it_listens_and_one_that_fails_is_replaced_a_few_times_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork: Fork
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    slow = forked(lambda: time.sleep(60) is None)
+    slow = fork(lambda: time.sleep(60) is None)
     os.kill(slow, DRAIN)
     assert os.waitstatus_to_exitcode(os.waitpid(slow, 0)[1]) == -DRAIN
 
@@ -85,13 +101,15 @@ def test_a_worker_is_drained_before_it_listens_and_one_that_fails_is_replaced_a_
             file.write("x")
         raise RuntimeError("no model")
 
-    leader = forked(lambda: Workers(2, fail, alive).run())
+    leader = fork(lambda: Workers(2, fail, alive).run())
     assert os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]) == 1
     assert len(tries.read_text()) == 2 + 4
     os.close(held)
 
 
-def test_workers_end_when_nobody_is_above_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_end_when_nobody_is_above_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork: Fork
+) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     alive, held = os.pipe()
 
@@ -104,7 +122,7 @@ def test_workers_end_when_nobody_is_above_them(tmp_path: Path, monkeypatch: pyte
         os.close(held)
         return Workers(2, wait, alive).run()
 
-    leader = forked(lead)
+    leader = fork(lead)
     until(lambda: len(list(tmp_path.glob("worker-*"))) == 2, 20)
     os.close(held)
     assert os.waitstatus_to_exitcode(os.waitpid(leader, 0)[1]) == 0
