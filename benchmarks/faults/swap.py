@@ -1,18 +1,23 @@
 """A server is killed at random moments (``kill -9``) while versions are promoted and rolled back under requests.
 
+Once with one worker, and once with several. Of these any process may be the first to go: the one above all, one
+that loads or has loaded a version, or a worker; the one above follows, perhaps while another takes the place.
+
 Two versions of a small generated run. Two threads ask and send feedback; one promotes and rolls back, over HTTP
 and, as another process does it, in the deployment's folder. After each kill the folder is read and the server is
 started again: it must serve what was promoted last; what was acknowledged must hold; every list that was given out
 must be that of the version which it names; and the events that were acknowledged must be in the log once.
 
-    python -m benchmarks.faults.swap                 50 kills, 5 minutes on two quiet cores
+    python -m benchmarks.faults.swap                 50 kills of each, 10 minutes on two quiet cores
     python -m benchmarks.faults.swap --kills 2       nothing is written
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -24,7 +29,7 @@ from pathlib import Path
 from benchmarks.faults.asking import Asking, answers_of
 from benchmarks.speed import many
 from benchmarks.speed.figures import Figures
-from benchmarks.speed.served import Service
+from benchmarks.speed.served import Service, processes_below
 from polyscene.errors import PolysceneError
 from polyscene.feedback import open_log
 from polyscene.serving.client import Client
@@ -32,10 +37,14 @@ from polyscene.serving.deployment import Deployment
 from polyscene.training.run import train
 
 KILLS = 50
-LONGEST_S = 1.5
+LONGEST_S = {1: 1.5, 2: 6.0}
+"""By the number of workers: several exchange versions by exchanging processes, which takes longer."""
 BESIDE, BACK = 0.2, 0.3
 """Share of changes by another process, which the server follows, and of those that roll back."""
 SCENARIOS = many.NAMES[:2]
+UNANSWERED = ("does not answer", "the server ends before", "its workers do not start (signal SIGKILL)")
+"""What a change may be told whose process is killed: it may have happened, and nothing was acknowledged."""
+_GONE_S = 60.0
 
 
 @dataclass
@@ -54,30 +63,34 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=KILLS, help=f"how often ({KILLS})")
     kills = parser.parse_args().kills
-    with tempfile.TemporaryDirectory() as folder:
-        found = kill_servers(Path(folder), kills)
-    print("".join(f"{fault}\n" for fault in found.faults), end="")
-    figures = Figures("swap_faults", "python -m benchmarks.faults.swap")
-    counted = {
-        "kills": found.kills,
-        "promotions and rollbacks acknowledged": found.changes,
-        "lists given out": found.lists,
-        "events acknowledged": found.events,
-        "faults": len(found.faults),
-    }
-    for metric, value in counted.items():
-        protocol = "kill -9 of the server while versions change under requests"
-        figures.add(protocol, f"{len(SCENARIOS)} generated scenarios", "polyscene serve", metric, [value])
+    figures, faults = Figures("swap_faults", "python -m benchmarks.faults.swap"), 0
+    for workers in LONGEST_S:
+        with tempfile.TemporaryDirectory() as folder:
+            found = kill_servers(Path(folder), kills, workers=workers)
+        print("".join(f"{fault}\n" for fault in found.faults), end="")
+        counted = {
+            "kills": found.kills,
+            "promotions and rollbacks acknowledged": found.changes,
+            "lists given out": found.lists,
+            "events acknowledged": found.events,
+            "faults": len(found.faults),
+        }
+        side = f"polyscene serve, {workers} worker{'s' if workers > 1 else ''}"
+        for metric, value in counted.items():
+            protocol = "kill -9 of the server while versions change under requests"
+            figures.add(protocol, f"{len(SCENARIOS)} generated scenarios", side, metric, [value])
+        faults += len(found.faults)
     figures.finish(whole=kills == KILLS)
-    return 1 if found.faults else 0
+    return 1 if faults else 0
 
 
-def kill_servers(folder: Path, kills: int, *, seed: int = 0) -> Found:
+def kill_servers(folder: Path, kills: int, *, workers: int = 1, seed: int = 0) -> Found:
     """Start a server and kill it at a random moment, again and again, on one deployment.
 
     Args:
         folder: for the deployment and two runs.
         kills: how often.
+        workers: of the server.
         seed: of the moments.
     """
     chance, found = random.Random(seed), Found()
@@ -89,15 +102,15 @@ def kill_servers(folder: Path, kills: int, *, seed: int = 0) -> Found:
     acknowledged: list[str] = []
     for kill in range(kills):
         before = _state(deployment, found)
-        with Service(None, folder / "deployment", "texts=false") as server:
+        with Service(None, folder / "deployment", "texts=false", f"workers={workers}") as server:
             asking = Asking(server.port, SCENARIOS, f"{kill}", right)
             changing = Changing(deployment, server.port, versions, random.Random(f"{seed}-{kill}"))
             if asking.serving() != before:
                 found.faults.append(f"kill {kill}: '{asking.serving()}' serves, '{before}' was promoted")
             asking.start()
             changing.start()
-            time.sleep(chance.uniform(0, LONGEST_S))
-            server.process.kill()
+            time.sleep(chance.uniform(0, LONGEST_S[workers]))
+            _kill(server.process.pid, chance)
             asking.join()
             changing.join()
         found.kills += 1
@@ -142,7 +155,7 @@ class Changing(threading.Thread):
                 try:
                     self.done.append(self._change(client, "" if back else other))
                 except PolysceneError as error:
-                    if "does not answer" not in str(error):
+                    if not any(words in str(error) for words in UNANSWERED):
                         self.faults.append(str(error))
                     return
                 self.under_way = []
@@ -153,6 +166,22 @@ class Changing(threading.Thread):
             change = self.deployment
             return (change.promote(version, by="beside") if version else change.roll_back(by="beside")).version
         return (client.promote(version) if version else client.roll_back()).promoted
+
+
+def _kill(above: int, chance: random.Random) -> None:
+    """Kill one process of a server, then the one above all; return when no process of it is left."""
+    all_of_them = [above, *processes_below(above)]
+    victim = chance.choice(all_of_them)
+    os.kill(victim, signal.SIGKILL)
+    if victim != above:
+        time.sleep(chance.uniform(0, LONGEST_S[1]))
+        all_of_them = [above, *processes_below(above)]
+        os.kill(above, signal.SIGKILL)
+    end = time.monotonic() + _GONE_S
+    while left := [pid for pid in all_of_them[1:] if Path(f"/proc/{pid}/exe").exists()]:
+        if time.monotonic() > end:
+            raise RuntimeError(f"processes {left} go on without the one above them")
+        time.sleep(0.05)
 
 
 def _state(deployment: Deployment, found: Found) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -98,8 +99,20 @@ class Constant(Process):
 
 
 def proportional_mib(pid: int) -> float:
-    """Memory of a process and its children, what several share counted once (Linux)."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Memory of a process and those below it, what several share counted once (Linux)."""
+    return sum(_proportional_mib(one) for one in (pid, *processes_below(pid)))
+
+
+def processes_below(pid: int) -> list[int]:
+    """The children of a process, theirs, and so on (Linux)."""
+    found: list[int] = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has just ended
+            found += [int(child), *processes_below(int(child))]
+    return found
+
+
+def _proportional_mib(pid: int) -> float:
     own = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     assert own is not None
-    return int(own[1]) / 1024 + sum(proportional_mib(int(child)) for child in children)
+    return int(own[1]) / 1024

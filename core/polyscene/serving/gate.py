@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyscene.serving.config import LimitsConfig
 from polyscene.serving.metrics import Metrics
-from polyscene.serving.problems import Refusal, refusal_of
+from polyscene.serving.problems import Refusal, ending, refusal_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,12 +63,18 @@ class Gate:
             if refusal.status == 500:
                 _LOG.exception("a request failed: %s %s", scope["method"], _route(scope))
             if not status:
-                self.metrics.refused.labels(refusal.kind).inc()
-                await refusal.response()(scope, receive, sending)
+                await self._refuse(refusal, scope, receive, sending)
+        except asyncio.CancelledError:  # the server has waited for this answer as long as it may
+            if not status:
+                await self._refuse(ending(), scope, receive, sending)
         finally:
             route = _route(scope)
             self.metrics.requests.labels(route, _method(scope), str(status)).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
+
+    async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+        self.metrics.refused.labels(refusal.kind).inc()
+        await refusal.response()(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         headers = dict(scope["headers"])

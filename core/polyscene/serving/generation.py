@@ -32,7 +32,8 @@ class Generation:
     Args:
         pid: of the process.
         hearing: end of a pipe into which it and its workers tell.
-        name: of the wish that it is to fulfil; empty where nobody waits.
+        wish: what it is to fulfil.
+        name: of the wish; empty where nobody waits.
         erased: bytes of the record of erasures when it began: of whom it cannot know any more.
 
     Attributes:
@@ -43,8 +44,8 @@ class Generation:
         began: on the clock of :func:`time.monotonic`.
     """
 
-    def __init__(self, pid: int, hearing: int, name: str, erased: int) -> None:
-        self.pid, self.hearing, self.name, self.erased = pid, hearing, name, erased
+    def __init__(self, pid: int, hearing: int, wish: Wish, name: str, erased: int) -> None:
+        self.pid, self.hearing, self.wish, self.name, self.erased = pid, hearing, wish, name, erased
         self.loaded = ""
         self.state: Literal["coming", "serving", "leaving"] = "coming"
         self.workers: list[int] = []
@@ -104,7 +105,7 @@ class Leader:
             raise
         finally:
             os.close(telling)
-        return Generation(pid, hearing, name, erased)
+        return Generation(pid, hearing, wish, name, erased)
 
     def _lead(self, wish: Wish, telling: int) -> bool:
         def tell(**what: Any) -> None:
@@ -115,6 +116,8 @@ class Leader:
 
         try:
             starter = Starter(self.config, self._host, self._say, plan=self._plan, version=wish.version)
+            if select.select([self._alive], [], [], 0)[0]:  # nobody is above: what it decides would come too late
+                return False
             self._decide(wish)
         except PolysceneError as error:
             if wish.action != "load":

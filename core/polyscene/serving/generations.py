@@ -163,8 +163,29 @@ class Generations:
             if one is serving:
                 self._restart(one, status)
             elif one.state == "coming":
-                trouble = ServingError("its workers do not start", fix="the server's log says why")
-                self._refuse(one.name, one.trouble or trouble, serving)
+                self._give_up(one, status, serving)
+
+    def _give_up(self, one: Generation, status: int, serving: Generation | None) -> None:
+        """Go on without a generation that was to come."""
+        if one.trouble:
+            self._refuse(one.name, one.trouble, serving)
+            return
+        decided = serving is not None and self._decided(one.wish, serving)
+        if decided and os.WIFSIGNALED(status):  # killed, perhaps in the very moment: let another one try
+            self._wishes.insert(0, (one.name, replace(one.wish, action="load")))
+            return
+        again = "; it stays promoted, and is tried again" if decided else ""
+        trouble = ServingError(
+            f"its workers do not start ({how(status)})", fix=f"the server's log says why{again}"
+        )
+        self._refuse(one.name, trouble, serving)
+
+    def _decided(self, wish: Wish, serving: Generation) -> bool:
+        """Whether what was wished is what is promoted now."""
+        try:
+            return wish.action != "load" and self._wanted(serving) == wish.version
+        except (PolysceneError, OSError):  # as in a moment of a full disk; it is looked at again later
+            return False
 
     def _restart(self, one: Generation, status: int) -> None:
         """Let others take the place of all workers, unless these failed again and again."""

@@ -43,6 +43,17 @@ class Refusal(Exception):
         return JSONResponse(self.body(), self.status, self.headers)
 
 
+def ending() -> Refusal:
+    """What somebody is told who waits for longer than the server is there."""
+    return Refusal(
+        503,
+        "ending",
+        "the server ends before this is answered",
+        fix="ask again; what was to be changed may have been, so look first",
+        retry=RETRY_S,
+    )
+
+
 def refusal_of(error: Exception) -> Refusal:
     """What a client is told of an error."""
     if isinstance(error, Refusal):

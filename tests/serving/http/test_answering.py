@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -16,8 +17,12 @@ import pytest
 from fastapi import FastAPI
 
 from polyscene.errors import CheckpointError, ServingError
+from polyscene.serving import answering
 from polyscene.serving.answering import DRAIN, answer
+from polyscene.serving.config import LimitsConfig
 from polyscene.serving.control import Control, Wish
+from polyscene.serving.gate import Gate
+from polyscene.serving.metrics import Metrics
 from polyscene.serving.workers import Workers, forked, signalled
 from tests.serving.http.server import until
 
@@ -83,6 +88,29 @@ def test_a_drained_worker_closes_connections_with_their_next_answer(listening: s
     newcomer.close()
     os.kill(other, signal.SIGTERM)
     assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+
+
+def test_who_waits_for_longer_than_a_server_is_there_is_told_so(
+    listening: socket.socket, fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_GRACE_S", 1)
+    app = _app()
+
+    @app.post("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(600)
+
+    app.add_middleware(Gate, limits=LimitsConfig(), metrics=Metrics(), hosts=frozenset())
+    pid = fork(lambda: answer(app, listening))
+    asking = http.client.HTTPConnection(*listening.getsockname(), timeout=30)
+    assert _asked(asking) == (pid, False)
+    asking.request("POST", "/slow")
+    time.sleep(0.3)
+    os.kill(pid, signal.SIGTERM)
+    response = asking.getresponse()
+    assert (response.status, response.getheader("retry-after")) == (503, "2")
+    assert json.loads(response.read())["error"]["kind"] == "ending"
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_worker_is_drained_before_it_listens_and_one_that_fails_is_replaced_a_few_times_only(
