@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Sequence
 
 from polyscene.errors import PolysceneError
 from polyscene.serving.control import Control, Wish
 from polyscene.serving.deployment import Deployment, Promoted
 from polyscene.serving.live import Live
-from polyscene.serving.problems import Refusal, ending
 
 _LOG = logging.getLogger(__name__)
 _ASK_S, _WATCH_S, _AGAIN_S = 0.05, 1.0, 30.0
@@ -31,7 +29,6 @@ class FollowedVersions:
 
     def __init__(self, deployment: Deployment, control: Control, lives: Callable[[], Sequence[Live]]) -> None:
         self.deployment, self._control, self._lives = deployment, control, lives
-        self._parent = os.getppid()
 
     @property
     def serving(self) -> str:
@@ -48,7 +45,6 @@ class FollowedVersions:
 
         Raises:
             ServingError: there is no such version, or it cannot be loaded; that is then in the audit log.
-            Refusal: the service ends before that is known.
         """
         self.deployment.path_of(version)
         return await self._come_true(Wish(version, "promote", by, why))
@@ -66,17 +62,12 @@ class FollowedVersions:
                 wait = _AGAIN_S
                 try:
                     await self._come_true(Wish(self.serving))
-                except (
-                    PolysceneError,
-                    Refusal,
-                ) as error:  # the disk that was full is full for this too
+                except PolysceneError as error:  # the disk that was full for the item is full for this as well
                     _LOG.warning("other workers cannot take over yet: %s", error)
 
     async def _come_true(self, wish: Wish) -> Promoted:
         name = await asyncio.to_thread(self._control.ask, wish)
         while not await asyncio.to_thread(self._control.told, name):
-            if os.getppid() != self._parent:  # nobody is left to fulfil it
-                raise ending()
             await asyncio.sleep(_ASK_S)
         promoted = await asyncio.to_thread(self.deployment.promoted)
         assert promoted is not None
