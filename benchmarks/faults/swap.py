@@ -170,15 +170,15 @@ class Changing(threading.Thread):
 
 def _kill(above: int, chance: random.Random) -> None:
     """Kill one process of a server, then the one above all; return when no process of it is left."""
-    all_of_them = [above, *processes_below(above)]
-    victim = chance.choice(all_of_them)
+    below = processes_below(above)
+    victim = chance.choice([above, *below])
     os.kill(victim, signal.SIGKILL)
     if victim != above:
         time.sleep(chance.uniform(0, LONGEST_S[1]))
-        all_of_them = [above, *processes_below(above)]
+        below += processes_below(above)  # and those whose parent was the victim
         os.kill(above, signal.SIGKILL)
     end = time.monotonic() + _GONE_S
-    while left := [pid for pid in all_of_them[1:] if Path(f"/proc/{pid}/exe").exists()]:
+    while left := [pid for pid in below if Path(f"/proc/{pid}/exe").exists()]:
         if time.monotonic() > end:
             raise RuntimeError(f"processes {left} go on without the one above them")
         time.sleep(0.05)

@@ -58,7 +58,7 @@ class Gate:
         try:
             self._check(scope)
             await self.app(scope, _with_body(await self._body(scope, receive), receive), sending)
-        except Exception as error:
+        except Exception as error:  # whatever it is: a client gets a body that says so, never a traceback
             refusal = refusal_of(error)
             if refusal.status == 500:
                 _LOG.exception("a request failed: %s %s", scope["method"], _route(scope))

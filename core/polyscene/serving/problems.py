@@ -44,13 +44,16 @@ class Refusal(Exception):
 
 
 def ending() -> Refusal:
-    """What somebody is told who waits for longer than the server is there."""
+    """What somebody is told who waits for longer than the server is there.
+
+    Without a time to come back: what was to be changed may have been, and a rollback that is asked for again by
+    itself would go back twice.
+    """
     return Refusal(
         503,
         "ending",
         "the server ends before this is answered",
-        fix="ask again; what was to be changed may have been, so look first",
-        retry=RETRY_S,
+        fix="look whether it has happened before you ask again",
     )
 
 

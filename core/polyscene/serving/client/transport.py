@@ -55,10 +55,11 @@ class Transport:
                     where=self.url,
                     fix="start one: polyscene serve run=RUN",
                 ) from None
-            wait = float(response.headers.get("Retry-After", "1")) if response.status_code in _AGAIN else None
-            if wait is None or time.monotonic() + wait > until:
+            # Only what the server did not begin comes with a time to come back.
+            wait = response.headers.get("Retry-After") if response.status_code in _AGAIN else None
+            if wait is None or time.monotonic() + float(wait) > until:
                 return _read(response)
-            time.sleep(wait)
+            time.sleep(float(wait))
 
     @staticmethod
     def checked(kind: type[pydantic.BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
