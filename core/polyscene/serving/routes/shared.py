@@ -25,7 +25,7 @@ _REFUSALS = {
     422: ("The body is not as described, or names what is not.", "unanswerable", "there is no scenario 'vidio'"),
     429: ("Too many requests; come back after Retry-After seconds.", "rate", "too many requests with this key"),
     500: ("The server failed.", "internal", "the server failed; the reason is in its log"),
-    503: ("Too much waits, or the log cannot be written; come back after Retry-After seconds, if it says so.", "busy",
+    503: ("Too much waits, or the log cannot be written; come back after Retry-After, if given.", "busy",
           "too much waits for the model already (256 of 256)"),
 }  # fmt: skip
 _RETRY = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
