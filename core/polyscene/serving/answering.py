@@ -92,6 +92,13 @@ class _Server(uvicorn.Server):
             if self.started:
                 self._refuse_more()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # One accepted in this moment is not among the connections that are now told to close. It would be kept,
+        # asked again and again, and cut off in the middle of an answer when the grace is over.
+        if not self._draining:
+            self._refuse_more()
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or (self._draining and not self.server_state.connections)
 

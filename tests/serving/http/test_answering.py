@@ -120,6 +120,47 @@ def test_who_waits_for_longer_than_a_server_is_there_is_told_so(
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def test_a_connection_accepted_in_the_moment_of_the_end_is_answered_once(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "_GRACE_S", 3)
+    near, far = socket.socketpair()
+    refuse_more = answering._Server._refuse_more
+    made: list[asyncio.Task[object]] = []
+
+    def refuse_and_accept(server: answering._Server) -> None:
+        refuse_more(server)
+        accept(server)
+
+    def accept(server: answering._Server) -> None:
+        # After the list of connections was gone through, as where the system had just handed one over.
+        def protocol() -> asyncio.Protocol:
+            kind = server.config.http_protocol_class
+            return kind(config=server.config, server_state=server.server_state, app_state={})  # type: ignore
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: made.append(loop.create_task(loop.connect_accepted_socket(protocol, near))))
+
+    monkeypatch.setattr(answering._Server, "_refuse_more", refuse_and_accept)
+    pid = forked(lambda: answer(_app(), listening))
+    near.close()
+    asking = http.client.HTTPConnection(*listening.getsockname(), timeout=30)
+    assert _asked(asking) == (pid, False)
+    os.kill(pid, signal.SIGTERM)
+    began = time.monotonic()
+    far.settimeout(10)
+    far.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answered = b""
+    while chunk := far.recv(4096):
+        answered += chunk
+    assert b"200 OK" in answered
+    assert b"connection: close" in answered
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert time.monotonic() - began < 2
+    asking.close()
+    far.close()
+
+
 def test_a_worker_is_drained_before_it_listens_and_one_that_fails_is_replaced_a_few_times_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork: Fork
 ) -> None:
